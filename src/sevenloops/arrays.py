@@ -1,0 +1,59 @@
+"""What counts as an array of the library: the three float dtypes, native byte order, and one dtype per call."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["DTYPES", "Array", "ArrayLike", "compute_dtype", "float_array", "float_arrays"]
+
+Array: TypeAlias = npt.NDArray[Any]
+ArrayLike: TypeAlias = npt.ArrayLike
+
+#: The dtypes that operations take and return.
+DTYPES = (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64))
+
+
+def float_array(name: str, value: Any) -> Array:
+    """Return `value` as an aligned array of native byte order, without a copy where it is one already.
+
+    Raises
+    ------
+    TypeError
+        If the dtype is none of float16, float32 and float64.
+    """
+    array = value if type(value) is np.ndarray else np.asarray(value)
+    if array.dtype not in DTYPES:
+        native = array.dtype.newbyteorder("=")
+        if native not in DTYPES:
+            raise TypeError(
+                f"{name} must be a float16, float32 or float64 array, but its dtype is {array.dtype}; "
+                f"convert it with {name}.astype(numpy.float32)."
+            )
+        array = array.astype(native)
+    return array if array.flags.aligned else array.copy()
+
+
+def float_arrays(**values: Any) -> list[Any]:
+    """Return the values as arrays that share one float dtype; None stays None.
+
+    Raises
+    ------
+    TypeError
+        If a dtype is not a float dtype of the library, or two of them differ.
+    """
+    arrays = [None if value is None else float_array(name, value) for name, value in values.items()]
+    given = [(name, array.dtype) for name, array in zip(values, arrays) if array is not None]
+    for name, dtype in given[1:]:
+        if dtype != given[0][1]:
+            listing = ", ".join(f"{n} is {d}" for n, d in given)
+            raise TypeError(
+                f"All arrays of a call must share one dtype, but {listing}; "
+                f"convert one, for example {name}.astype(numpy.{given[0][1]})."
+            )
+    return arrays
+
+
+def compute_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype in which arrays of `dtype` are computed: float32 for float16, else `dtype` itself."""
+    return np.dtype(np.float32) if dtype == np.float16 else dtype

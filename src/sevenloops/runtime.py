@@ -40,7 +40,7 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
     return np.empty(shape, dtype)
 
 
-# --- threads -----------------------------------------------------------------------------------------------------
+# --- threads ----------------------------------------------------------------------------------------------
 
 _lock = threading.Lock()
 _threads: int | None = None
@@ -107,7 +107,7 @@ def set_num_threads(n: int) -> None:
 def _thread_count(name: str, value: Any) -> int:
     if isinstance(value, str) and value.isdecimal():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(f"{name} must be a whole number of threads, but got {value!r}.")
     if value < 1:
         raise ValueError(f"{name} must be at least 1 thread, but got {value}.")

@@ -1,0 +1,1 @@
+"""Convolution: the problem, the ladder of algorithms, the choice among them, and its execution."""

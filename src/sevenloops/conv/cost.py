@@ -1,0 +1,94 @@
+"""The cost model: how long the parts of an algorithm take, from a handful of rates measured once.
+
+Only the ranking matters, so the rates are those of one ordinary core (AVX-512 or AVX2, OpenBLAS) and need not be the
+machine's own. An algorithm's cost is the sum of its parts: ``gemm(…) + copy(…) + calls(…)``.
+"""
+
+from dataclasses import dataclass, replace
+
+__all__ = ["Cost", "calls", "copy", "einsum", "gemm", "interpreted", "passes"]
+
+# float32, one thread; float64 takes twice as long throughout.
+_GEMM_FLOPS = 95e9  # large matrix products
+_EINSUM_FLOPS = 2.5e9  # einsum's own loops, which never call BLAS
+_PYTHON_FLOPS = 2.5e7  # one multiply-add per bytecode or two
+_BANDWIDTH = 8e9  # bytes read or written, per second, for data that comes from memory
+_RUN_SECONDS = 12e-9  # starting one contiguous run of a strided copy
+_CALL_SECONDS = 1.5e-6  # one NumPy call on small arrays
+_PRODUCT_SECONDS = 4e-7  # one item of a batched matrix product
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an algorithm needs for a problem.
+
+    Attributes
+    ----------
+    seconds : float
+        Predicted time.
+    flops : float
+        Floating-point operations it executes (more than the definition's where it computes what it drops).
+    bytes : float
+        Bytes it moves beyond its products' operands: copies, padding, transforms.
+    workspace : int
+        Bytes it allocates beyond the result.
+    """
+
+    seconds: float = 0.0
+    flops: float = 0.0
+    bytes: float = 0.0
+    workspace: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.seconds + other.seconds,
+            self.flops + other.flops,
+            self.bytes + other.bytes,
+            self.workspace + other.workspace,
+        )
+
+    def times(self, count: float) -> "Cost":
+        """The same work `count` times over, in the same workspace."""
+        return Cost(self.seconds * count, self.flops * count, self.bytes * count, self.workspace)
+
+    def over(self, threads: int) -> "Cost":
+        """The same work spread over threads; two threads share memory and the rest of the machine."""
+        return replace(self, seconds=self.seconds / (1 + 0.85 * (threads - 1)))
+
+    def within(self, workspace: int) -> "Cost":
+        """The same work, with the bytes it allocates."""
+        return replace(self, workspace=workspace)
+
+
+def gemm(m: float, n: float, k: float, itemsize: int, count: float = 1) -> Cost:
+    """`count` products of an (m, k) and a (k, n) matrix; short sides keep BLAS from its full speed."""
+    flops = 2 * m * n * k * count
+    share = m / (m + 6) * (n / (n + 24)) * (k / (k + 24))
+    return Cost(seconds=flops / (_GEMM_FLOPS * share) * itemsize / 4 + count * _PRODUCT_SECONDS, flops=flops)
+
+
+def einsum(flops: float, itemsize: int) -> Cost:
+    """Multiply-adds in einsum's own loops."""
+    return Cost(seconds=flops / _EINSUM_FLOPS * itemsize / 4, flops=flops)
+
+
+def interpreted(flops: float) -> Cost:
+    """Multiply-adds in Python."""
+    return Cost(seconds=flops / _PYTHON_FLOPS, flops=flops)
+
+
+def copy(elements: float, run: float, itemsize: int) -> Cost:
+    """A copy of `elements`, made of contiguous runs of `run` elements; read once and written once."""
+    moved = 2 * elements * itemsize
+    return Cost(seconds=moved / _BANDWIDTH + elements / max(run, 1) * _RUN_SECONDS, bytes=moved)
+
+
+def passes(elements: float, reads_and_writes: float, itemsize: int) -> Cost:
+    """Elementwise work that touches `elements` that many times over."""
+    moved = elements * reads_and_writes * itemsize
+    return Cost(seconds=moved / _BANDWIDTH, bytes=moved)
+
+
+def calls(count: float) -> Cost:
+    """NumPy calls made from Python."""
+    return Cost(seconds=count * _CALL_SECONDS)

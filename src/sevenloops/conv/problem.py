@@ -1,0 +1,69 @@
+"""What a kernel is told: the problem (all that decides how to compute), and the epilogue (what follows each block)."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from sevenloops.arrays import Array
+from sevenloops.geometry import ConvGeometry
+
+__all__ = ["DIRECTIONS", "ConvProblem", "Direction", "Epilogue"]
+
+Direction: TypeAlias = Literal["forward", "input_grad", "weight_grad"]
+
+#: The three passes of a convolution.
+DIRECTIONS: tuple[Direction, ...] = ("forward", "input_grad", "weight_grad")
+
+
+@dataclass(frozen=True, slots=True)
+class ConvProblem:
+    """One convolution pass with everything that an algorithm's support, cost and blocking depend on.
+
+    Attributes
+    ----------
+    geometry : ConvGeometry
+    direction : {"forward", "input_grad", "weight_grad"}
+    dtype : numpy.dtype
+        The dtype of the computation: float32 or float64.
+    channels_last : bool
+        Whether the channels of the main input (x; for the input gradient, grad_output) are adjacent in memory.
+    threads : int
+        How many threads the kernel may use.
+    max_workspace : int or None
+        Bytes that the kernel may allocate beyond its result; None for no bound.
+    """
+
+    geometry: ConvGeometry
+    direction: Direction
+    dtype: np.dtype[Any]
+    channels_last: bool
+    threads: int
+    max_workspace: int | None = None
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of an element."""
+        return self.dtype.itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class Epilogue:
+    """What is done to each block of a forward result while it is still in cache; kernels call `apply` once per block."""
+
+    bias: Array | None = None
+
+    def apply(self, block: Array, channel_axis: int, channels: slice = slice(None)) -> None:
+        """Finish a block of the result in place; the kernel does not touch it afterwards.
+
+        Parameters
+        ----------
+        block : ndarray
+            A view of the result, complete but for the epilogue.
+        channel_axis : int
+            Which of its axes counts the output channels (not negative).
+        channels : slice
+            Which of the output channels it holds.
+        """
+        if self.bias is not None:
+            block += self.bias[channels].reshape(-1, *(1,) * (block.ndim - 1 - channel_axis))

@@ -1,0 +1,73 @@
+"""Files that are complete or not there."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BufferedWriter
+
+__all__ = ["replacing"]
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BufferedWriter]:
+    """Open a new file in the folder of `path` that takes its place when the ``with`` block ends.
+
+    It is flushed to the disk before it is moved, so a crash leaves the old contents or the new ones. If the block or
+    the move fails, the new file is removed and what was at `path` is still there.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file, which need not exist, in a folder that does. A symbolic link stays and what it names is replaced.
+
+    Yields
+    ------
+    file
+        Open for writing bytes.
+
+    Raises
+    ------
+    OSError
+        If the folder does not exist, or the file cannot be written or moved.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sevenloops.files import replacing
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with replacing(f"{folder.name}/notes.txt") as file:
+    ...     n = file.write(b"two epochs")
+    >>> Path(folder.name, "notes.txt").read_text()
+    'two epochs'
+    >>> folder.cleanup()
+    """
+    target = os.fsdecode(os.path.realpath(path))
+    folder = os.path.dirname(target)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"The folder of a file to write must exist, but {folder!r} does not; create it.")
+    # A short name of its own, since the target's may be as long as the system allows; and the permissions of any new
+    # file, unlike the private ones that the tempfile module gives.
+    temporary = os.path.join(folder, f".sevenloops-{secrets.token_hex(8)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: str) -> None:
+    """Make a rename outlast a power cut where the system can (Windows cannot open folders)."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,107 @@
+import os
+import stat
+import sys
+
+import pytest
+
+from sevenloops.files import replacing
+
+
+def test_the_new_contents_replace_the_old_ones(tmp_path):
+    path = tmp_path / "a.txt"
+    for contents in (b"first", b"second, longer"):
+        with replacing(path) as file:
+            file.write(contents)
+        assert path.read_bytes() == contents
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_until_the_end_the_old_contents_are_there(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"old")
+    with replacing(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("failure", [OSError, KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_failing_block_changes_nothing(tmp_path, failure, exists):
+    path = tmp_path / "a.txt"
+    if exists:
+        path.write_bytes(b"old")
+
+    def write():
+        with replacing(path) as file:
+            file.write(b"new")
+            raise failure
+
+    with pytest.raises(failure):
+        write()
+    assert os.listdir(tmp_path) == (["a.txt"] if exists else [])
+    assert not exists or path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_failing_system_call_changes_nothing(tmp_path, monkeypatch, step):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"old")
+
+    def fail(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, step, fail)
+    with pytest.raises(OSError, match="no space left"), replacing(path) as file:
+        file.write(b"new")
+    assert os.listdir(tmp_path) == ["a.txt"]
+    assert path.read_bytes() == b"old"
+
+
+def test_the_contents_are_on_the_disk_before_the_move(tmp_path, monkeypatch):
+    steps = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda descriptor: steps.append("fsync") or fsync(descriptor))
+    monkeypatch.setattr(os, "replace", lambda *paths: steps.append("replace") or replace(*paths))
+    with replacing(tmp_path / "a.txt") as file:
+        file.write(b"new")
+    assert steps[:2] == ["fsync", "replace"]
+
+
+def test_a_folder_in_the_way_is_an_error_and_stays(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(OSError), replacing(tmp_path / "a") as file:
+        file.write(b"new")
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"), replacing(tmp_path / "nowhere" / "a.txt"):
+        pass
+
+
+def test_a_name_as_long_as_the_system_allows(tmp_path):
+    path = tmp_path / ("x" * 250)
+    with replacing(path) as file:
+        file.write(b"new")
+    assert path.read_bytes() == b"new"
+
+
+def test_a_relative_path_is_relative_to_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with replacing("a.txt") as file:
+        file.write(b"new")
+    assert (tmp_path / "a.txt").read_bytes() == b"new"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and permissions of POSIX")
+def test_a_link_stays_and_new_files_have_the_usual_permissions(tmp_path):
+    target, link = tmp_path / "target.txt", tmp_path / "link.txt"
+    link.symlink_to(target)
+    with replacing(link) as file:
+        file.write(b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+    plain = tmp_path / "plain.txt"
+    plain.write_bytes(b"")
+    assert stat.S_IMODE(target.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)

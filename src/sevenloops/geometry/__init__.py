@@ -3,10 +3,13 @@
 from sevenloops.geometry.axis import effective_kernel, output_length, same_padding
 from sevenloops.geometry.convolution import ConvGeometry
 from sevenloops.geometry.layout import Layout, resolve_layout
+from sevenloops.geometry.pooling import AdaptiveGeometry, PoolGeometry
 
 __all__ = [
+    "AdaptiveGeometry",
     "ConvGeometry",
     "Layout",
+    "PoolGeometry",
     "effective_kernel",
     "output_length",
     "resolve_layout",

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from sevenloops.errors import ShapeError
 from sevenloops.geometry.axis import same_padding
 
-__all__ = ["PaddingLike", "SizeLike", "flag", "integer", "paddings", "per_axis", "shape_tuple"]
+__all__ = ["PaddingLike", "SizeLike", "flag", "integer", "is_sequence", "paddings", "per_axis", "shape_tuple"]
 
 SizeLike: TypeAlias = int | Sequence[int]
 PaddingLike: TypeAlias = int | str | Sequence[int | Sequence[int]]
@@ -37,7 +37,7 @@ def flag(name: str, value: Any) -> bool:
 
 def per_axis(name: str, value: Any, axes: int, minimum: int = 1) -> tuple[int, ...]:
     """Return one integer per spatial axis from one for all, or from a sequence of `axes` of them."""
-    if not _is_sequence(value):
+    if not is_sequence(value):
         return (integer(name, value, minimum),) * axes
     entries = tuple(value)
     if len(entries) != axes:
@@ -49,7 +49,7 @@ def per_axis(name: str, value: Any, axes: int, minimum: int = 1) -> tuple[int, .
 
 def shape_tuple(name: str, value: Any, axes: int) -> tuple[int, ...]:
     """Return a shape of exactly `axes` non-negative entries."""
-    if not _is_sequence(value):
+    if not is_sequence(value):
         raise TypeError(f"{name} must be a shape with {axes} entries, but got {value!r}.")
     if len(tuple(value)) != axes:
         raise ShapeError(f"{name} must be a shape with {axes} entries, but got {tuple(value)}.")
@@ -72,14 +72,11 @@ def paddings(
             return ((0, 0),) * axes
         if value == "same" and allow_same:
             return tuple(
-                same_padding(*window)
-                for window in zip(input_size, kernel_size, stride, dilation, strict=True)
+                same_padding(*window) for window in zip(input_size, kernel_size, stride, dilation, strict=True)
             )
         names = '"valid" or "same"' if allow_same else '"valid"'
-        raise ShapeError(
-            f"padding must be an integer, one entry per spatial axis, or {names}, but got {value!r}."
-        )
-    if not _is_sequence(value):
+        raise ShapeError(f"padding must be an integer, one entry per spatial axis, or {names}, but got {value!r}.")
+    if not is_sequence(value):
         pad = integer("padding", value, 0)
         return ((pad, pad),) * axes
     entries = tuple(value)
@@ -92,7 +89,7 @@ def paddings(
 
 
 def _pair(name: str, value: Any) -> tuple[int, int]:
-    if not _is_sequence(value):
+    if not is_sequence(value):
         pad = integer(name, value, 0)
         return pad, pad
     if len(tuple(value)) != 2:
@@ -101,7 +98,8 @@ def _pair(name: str, value: Any) -> tuple[int, int]:
     return integer(f"{name}[0]", before, 0), integer(f"{name}[1]", after, 0)
 
 
-def _is_sequence(value: Any) -> bool:
+def is_sequence(value: Any) -> bool:
+    """Return whether `value` holds entries in an order; text, sets and arrays without axes do not."""
     if isinstance(value, (str, bytes, dict, set)):
         return False
     return hasattr(value, "__len__") and hasattr(value, "__getitem__") and getattr(value, "ndim", 1) > 0

@@ -6,7 +6,7 @@ must end inside the padded axis: ``i·s + e <= length + before + after``. Hence 
     out = floor((length + before + after - e) / s) + 1.
 """
 
-__all__ = ["effective_kernel", "output_length", "same_padding"]
+__all__ = ["effective_kernel", "output_length", "same_padding", "tap_range"]
 
 
 def effective_kernel(kernel: int, dilation: int) -> int:
@@ -39,3 +39,12 @@ def same_padding(length: int, kernel: int, stride: int, dilation: int) -> tuple[
     out = -(-length // stride)
     total = max((out - 1) * stride + effective_kernel(kernel, dilation) - length, 0)
     return total // 2, total - total // 2
+
+
+def tap_range(length: int, out: int, stride: int, offset: int) -> tuple[int, int]:
+    """Return (first, stop): of `out` windows, those for which ``0 <= i·stride + offset < length``.
+
+    With ``offset = tap·dilation - before`` these are the windows whose tap lies in the input. Where there are none,
+    ``first >= stop``.
+    """
+    return max(-(offset // stride), 0), min((length - 1 - offset) // stride + 1, out)

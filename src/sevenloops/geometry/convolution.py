@@ -5,7 +5,7 @@ input gradient of the convolution that maps y to x, so `ConvGeometry.transposed`
 its `input_size` is the size of the *result*.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -86,9 +86,7 @@ class ConvGeometry:
 
         It is the size of the padded input without the remainder that no window reaches.
         """
-        return tuple(
-            (out - 1) * s + e for out, s, e in zip(self.output_size, self.stride, self.effective_kernel)
-        )
+        return tuple((out - 1) * s + e for out, s, e in zip(self.output_size, self.stride, self.effective_kernel))
 
     @property
     def is_padded(self) -> bool:
@@ -122,6 +120,36 @@ class ConvGeometry:
     def flops(self) -> int:
         """Floating-point operations of the definition, the same in each direction: 2·N·pixels·O·(C/groups)·taps."""
         return 2 * self.batch * self.pixels * self.out_channels * self.group_in * self.taps
+
+    def strip(self, images: slice, rows: slice) -> tuple["ConvGeometry", slice]:
+        """Return the geometry of a part of this convolution, which is a convolution itself.
+
+        Parameters
+        ----------
+        images, rows : slice
+            With start and stop inside: the images, and the output positions along the first spatial axis.
+
+        Returns
+        -------
+        geometry : ConvGeometry
+            That of the part, whose input is ``x[images, :, inputs]``.
+        inputs : slice
+            The positions along the input's first spatial axis that its windows reach; they may be none.
+        """
+        stride, length = self.stride[0], self.input_size[0]
+        start = rows.start * stride - self.padding[0][0]
+        stop = (rows.stop - 1) * stride - self.padding[0][0] + self.effective_kernel[0]
+        first = min(max(start, 0), length)
+        last = max(first, min(stop, length))
+        pad = (first - start, stop - last) if last > first else (stop - start, 0)
+        part = replace(
+            self,
+            batch=images.stop - images.start,
+            input_size=(last - first, *self.input_size[1:]),
+            output_size=(rows.stop - rows.start, *self.output_size[1:]),
+            padding=(pad, *self.padding[1:]),
+        )
+        return part, slice(first, last)
 
     # --- constructors --------------------------------------------------------------------------------------------
 
@@ -208,9 +236,7 @@ class ConvGeometry:
         kernel = per_axis("kernel_size", kernel_size, len(x_shape) - 2)
         groups = integer("groups", groups, 1)
         if x_shape[1] % groups:
-            raise ShapeError(
-                f"groups must divide the input's channels, but {groups} does not divide {x_shape[1]}."
-            )
+            raise ShapeError(f"groups must divide the input's channels, but {groups} does not divide {x_shape[1]}.")
         weight_shape = (grad_shape[1], x_shape[1] // groups, *kernel)
         geometry = cls.forward(x_shape, weight_shape, groups=groups, layout=layout, **parameters)
         _check_grad(grad_shape, geometry, layout)
@@ -258,9 +284,7 @@ class ConvGeometry:
                 f"but the weight has {weight_shape[0]} and the input {x_shape[1]}."
             )
         if x_shape[1] % groups:
-            raise ShapeError(
-                f"groups must divide the input's channels, but {groups} does not divide {x_shape[1]}."
-            )
+            raise ShapeError(f"groups must divide the input's channels, but {groups} does not divide {x_shape[1]}.")
         _check_sizes(x_shape, kernel, weight_shape[1])
         pads = paddings(padding, x_shape[2:], kernel, stride, dilation, allow_same=False)
         result = []
@@ -350,9 +374,7 @@ def _check_channels(
     if channels % groups:
         raise ShapeError(f"groups must divide the input's channels, but {groups} does not divide {channels}.")
     if weight_shape[0] % groups:
-        raise ShapeError(
-            f"groups must divide the output channels, but {groups} does not divide {weight_shape[0]}."
-        )
+        raise ShapeError(f"groups must divide the output channels, but {groups} does not divide {weight_shape[0]}.")
     if weight_shape[1] * groups != channels:
         where = f" (layout {layout.name})" if layout else ""
         raise ShapeError(

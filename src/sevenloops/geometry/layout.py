@@ -1,7 +1,7 @@
 """Layouts: the order of the axes in a shape. Kernels know one only, channels first; the rest are views of it."""
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
@@ -57,20 +57,23 @@ class Layout:
         return (shape[0], shape[-1], *shape[1:-1]) if self.channels_last else shape
 
 
-@lru_cache
+_LAYOUTS = {axes: {layout.name: layout for layout in (Layout(axes, False), Layout(axes, True))} for axes in _SPATIAL}
+
+
 def resolve_layout(name: str, axes: int) -> Layout:
     """Return the layout of that name for `axes` spatial axes.
 
     Raises
     ------
+    TypeError
+        If the name is not text.
     ValueError
-        If the name is not one of the two layouts of that dimension.
+        If it is not one of the two layouts of that dimension.
     """
-    first, last = Layout(axes, False), Layout(axes, True)
-    if name == first.name:
-        return first
-    if name == last.name:
-        return last
-    raise ValueError(
-        f'layout must be "{first.name}" or "{last.name}" for {axes} spatial axes, but got {name!r}.'
-    )
+    if not isinstance(name, str):
+        raise TypeError(f"layout must be a name, but got {name!r}.")
+    try:
+        return _LAYOUTS[axes][name]
+    except KeyError:
+        first, last = _LAYOUTS[axes]
+        raise ValueError(f'layout must be "{first}" or "{last}" for {axes} spatial axes, but got {name!r}.') from None

@@ -17,14 +17,15 @@ def several(axes, entries):
 @st.composite
 def cases(draw):
     axes = draw(st.integers(1, 3))
-    pad = st.integers(0, 6)
+    kernel = draw(several(axes, st.integers(1, 4)))
+    dilation = draw(several(axes, st.integers(1, 3)))
+    sides = [st.integers(0, len(range(0, (k - 1) * d + 1))) for k, d in zip(kernel, dilation)]  # one too many, too
+    pads = st.tuples(*[st.one_of(side, st.tuples(side, side)) for side in sides])
     return (draw(st.integers(0, 2)), draw(st.integers(1, 2)), *draw(several(axes, st.integers(1, 9)))), {
-        "kernel_size": draw(st.one_of(st.integers(1, 4), several(axes, st.integers(1, 4)))),
+        "kernel_size": kernel if len(set(kernel)) > 1 else kernel[0],
         "stride": draw(st.one_of(st.none(), st.integers(1, 5), several(axes, st.integers(1, 5)))),
-        "padding": draw(
-            st.one_of(pad, several(axes, st.one_of(pad, st.tuples(pad, pad))), st.sampled_from(["valid", "same"]))
-        ),
-        "dilation": draw(st.one_of(st.integers(1, 3), several(axes, st.integers(1, 3)))),
+        "padding": draw(st.one_of(sides[0], pads, st.sampled_from(["valid", "same"]))),
+        "dilation": dilation if len(set(dilation)) > 1 else dilation[0],
         "ceil_mode": draw(st.booleans()),
     }
 

@@ -147,6 +147,22 @@ def test_what_windows_see(case):
     assert geometry.is_disjoint == disjoint
 
 
+@pytest.mark.parametrize(
+    ("padding", "ceil_mode", "padded"),
+    [
+        ((0, 0), False, False),
+        ((1, 0), False, True),
+        ((0, 1), False, False),
+        ((0, 2), False, True),
+        ((0, 0), True, True),
+    ],
+)
+def test_only_padding_that_a_window_reaches_counts(padding, ceil_mode, padded):
+    # Windows of 3 at stride 3 over 7 positions leave the last one over: for a ceil_mode window, or with two more.
+    geometry = PoolGeometry.forward((1, 1, 7), 3, padding=[padding], ceil_mode=ceil_mode)
+    assert geometry.is_padded == padded
+
+
 @given(cases())
 def test_gradients_share_the_geometry_of_the_forward_pass(case):
     geometry = built(case)

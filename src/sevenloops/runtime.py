@@ -114,12 +114,19 @@ def _thread_count(name: str, value: Any) -> int:
     return int(value)
 
 
-def parallel(function: Callable[[T], None], items: Iterable[T]) -> None:
+def parallel(function: Callable[[T], None], items: Iterable[T], at_once: int | None = None) -> None:
     """Call ``function(item)`` for every item, on the thread pool where that helps.
 
     The calls must write to separate places: their order is free. With BLAS's own threads not held back (see
     `single_threaded_blas`) the items run one after another, since BLAS then uses the cores itself. A call from
     within a pool thread runs serially, so nesting cannot wait for itself.
+
+    Parameters
+    ----------
+    function : callable
+    items : iterable
+    at_once : int, optional
+        How many calls may run at the same time, if fewer than `get_num_threads` says.
 
     Raises
     ------
@@ -127,7 +134,7 @@ def parallel(function: Callable[[T], None], items: Iterable[T]) -> None:
         The first exception of a call, after all calls that had started have ended.
     """
     work = list(items)
-    threads = min(get_num_threads(), len(work))
+    threads = min(get_num_threads(), len(work), at_once or len(work))
     if threads < 2 or getattr(_in_worker, "active", False):
         for item in work:
             function(item)

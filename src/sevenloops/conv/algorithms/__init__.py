@@ -5,3 +5,10 @@ A new rung is one file that ends in ``register(ConvAlgorithm(…))`` and one lin
 
 # isort: off
 from sevenloops.conv.algorithms import loops as loops
+from sevenloops.conv.algorithms import loops_window as loops_window
+from sevenloops.conv.algorithms import einsum_pixel as einsum_pixel
+from sevenloops.conv.algorithms import einsum_windows as einsum_windows
+from sevenloops.conv.algorithms import offset_matmul as offset_matmul
+from sevenloops.conv.algorithms import im2col_index as im2col_index
+from sevenloops.conv.algorithms import im2col as im2col
+from sevenloops.conv.algorithms import im2col_lazy as im2col_lazy

@@ -1,0 +1,160 @@
+"""A convolution as one product with the matrix of its windows: what im2col and im2col-lazy share.
+
+With K = C/groups · taps, and P the output positions of an image, per image and group
+
+    forward       y    (O/groups, P) = W (O/groups, K) · cols (K, P)
+    input_grad    cols (K, P)        = Wᵀ · dy,  and each tap's rows are added to where im2col read them
+    weight_grad   dW   (O/groups, K) = Σ_images dy · colsᵀ
+
+A copy is fast where its runs of adjacent elements are long, so there are two ways to lay out the same matrix. Form
+`Rows` has an output row in each run: (images, groups, K, P). Form `Pixels`, for channels-last memory, has a row of
+the kernel with its channels in each run: (images·P, taps·C), without groups.
+"""
+
+from itertools import product
+from math import prod
+
+import numpy as np
+
+from sevenloops import runtime
+from sevenloops.arrays import Array
+from sevenloops.conv.problem import ConvProblem
+from sevenloops.geometry import ConvGeometry
+from sevenloops.strides import overlap, padded, window_view
+
+__all__ = ["Pixels", "Rows", "form_of"]
+
+# From this many adjacent elements on, a run is copied about as fast as a long one.
+_SHORT_RUN = 16
+# Images with fewer positions than this are put side by side, so that a product reads the weights less often.
+_FEW_POSITIONS = 64
+
+
+class Rows:
+    """Columns (images, groups, K, P): channels first."""
+
+    @staticmethod
+    def matrix(weight: Array, g: ConvGeometry) -> Array:
+        """Return the weight (O, C/groups, *kernel) as (groups, O/groups, K)."""
+        return weight.reshape(g.groups, g.group_out, -1)
+
+    @staticmethod
+    def forward(x: Array, matrix: Array, out: Array, g: ConvGeometry) -> None:
+        """Write out (N, O, *output_size) from x (N, C, *input_size)."""
+        target = out.reshape(g.batch, g.groups, g.group_out, g.pixels)
+        if g.batch > 1 and g.pixels < _FEW_POSITIONS:
+            side_by_side = matrix @ _rows(x, g, merge_images=True)
+            target[...] = side_by_side.reshape(g.groups, g.group_out, g.batch, g.pixels).transpose(2, 0, 1, 3)
+        else:
+            np.matmul(matrix, _rows(x, g), out=target)
+
+    @staticmethod
+    def input_grad(grad_output: Array, matrix: Array, out: Array, g: ConvGeometry) -> None:
+        """Add to out (N, C, *input_size) what grad_output (N, O, *output_size) sends back."""
+        cols = matrix.transpose(0, 2, 1) @ grad_output.reshape(g.batch, g.groups, g.group_out, g.pixels)
+        _scatter(cols.reshape(g.batch, g.in_channels, *g.kernel_size, *g.output_size), out, g)
+
+    @staticmethod
+    def weight_grad(grad_output: Array, x: Array, g: ConvGeometry) -> Array:
+        """Return the weight's gradient as (O, C/groups, *kernel)."""
+        grads = grad_output.reshape(g.batch, g.groups, g.group_out, g.pixels).transpose(1, 2, 0, 3)
+        cols = _rows(x, g, merge_images=True)
+        result = grads.reshape(g.groups, g.group_out, -1) @ cols.transpose(0, 2, 1)
+        return result.reshape(g.weight_shape)
+
+
+class Pixels:
+    """Columns (images·P, taps·C): channels last; the memory of outputs must be so too."""
+
+    @staticmethod
+    def matrix(weight: Array, g: ConvGeometry) -> Array:
+        """Return the weight (O, C, *kernel) as (taps·C, O), in memory order."""
+        return np.ascontiguousarray(weight.reshape(g.out_channels, g.in_channels, g.taps).transpose(2, 1, 0)).reshape(
+            -1, g.out_channels
+        )
+
+    @staticmethod
+    def forward(x: Array, matrix: Array, out: Array, g: ConvGeometry) -> None:
+        """Write out (N, O, *output_size) from x (N, C, *input_size)."""
+        np.matmul(_pixels(x, g), matrix, out=_channels_last(out).reshape(-1, g.out_channels))
+
+    @staticmethod
+    def input_grad(grad_output: Array, matrix: Array, out: Array, g: ConvGeometry) -> None:
+        """Add to out (N, C, *input_size) what grad_output (N, O, *output_size) sends back."""
+        cols = _channels_last(grad_output).reshape(-1, g.out_channels) @ matrix.T
+        axes = g.axes
+        ordered = cols.reshape(g.batch, *g.output_size, *g.kernel_size, g.in_channels).transpose(
+            0, 1 + 2 * axes, *range(1 + axes, 1 + 2 * axes), *range(1, 1 + axes)
+        )
+        _scatter(ordered, out, g)
+
+    @staticmethod
+    def weight_grad(grad_output: Array, x: Array, g: ConvGeometry) -> Array:
+        """Return the weight's gradient as (O, C, *kernel)."""
+        result = _channels_last(grad_output).reshape(-1, g.out_channels).T @ _pixels(x, g)
+        return result.reshape(g.out_channels, g.taps, g.in_channels).transpose(0, 2, 1).reshape(g.weight_shape)
+
+
+def form_of(problem: ConvProblem) -> type[Rows] | type[Pixels]:
+    """Return the form whose copies are faster for the memory order of the problem."""
+    g = problem.geometry
+    run = g.in_channels * (g.kernel_size[-1] if g.dilation[-1] == 1 else 1)
+    if problem.channels_last and g.groups == 1 and (run >= _SHORT_RUN or g.taps == 1):
+        return Pixels
+    return Rows
+
+
+def _rows(x: Array, g: ConvGeometry, merge_images: bool = False) -> Array:
+    """Return the columns (N, groups, K, P), or with merged images (groups, K, N·P)."""
+    source = padded(x, g, channels_last=False)
+    if g.taps > 1 and abs(source.strides[1]) < min(map(abs, source.strides[2:])):
+        source = np.ascontiguousarray(source)  # windows are read taps times: straighten channels-last memory once
+    outputs, taps = range(2, 2 + g.axes), range(2 + g.axes, 2 + 2 * g.axes)
+    order = (1, *taps, 0, *outputs) if merge_images else (0, 1, *taps, *outputs)
+    shape = (g.groups, -1, g.batch * g.pixels) if merge_images else (g.batch, g.groups, -1, g.pixels)
+    return _gathered(window_view(source, g).transpose(order), g).reshape(shape)
+
+
+def _pixels(x: Array, g: ConvGeometry) -> Array:
+    """Return the columns (N·P, taps·C)."""
+    windows = window_view(padded(x, g, channels_last=True), g)
+    return _gathered(_channels_last(windows), g).reshape(g.batch * g.pixels, -1)
+
+
+def _gathered(windows: Array, g: ConvGeometry) -> Array:
+    """Copy a view of the windows; where each is one element there is nothing to lay out."""
+    if g.taps == 1:
+        return windows
+    cols = runtime.empty(windows.shape, windows.dtype)
+    np.copyto(cols, windows)
+    return cols
+
+
+def _scatter(cols: Array, out: Array, g: ConvGeometry) -> None:
+    """Add columns (N, C, *kernel, *output_size) where im2col reads them: the taps are shifted, strided slices."""
+    inside, covered = overlap(g)
+    target = out[covered]
+    whole = target.shape[2:] == g.span
+    block = target if whole else np.zeros((g.batch, g.in_channels, *g.span), out.dtype)
+    for tap in product(*map(range, g.kernel_size)):
+        steps = zip(tap, g.dilation, g.stride, g.output_size)
+        block[(slice(None), slice(None), *(slice(u * d, u * d + (n - 1) * s + 1, s) for u, d, s, n in steps))] += (
+            cols[(slice(None), slice(None), *tap)]
+        )
+    if not whole:
+        target += block[inside]
+
+
+def _channels_last(array: Array) -> Array:
+    """View (N, C, …) as (N, …, C)."""
+    return array.transpose(0, *range(2, array.ndim), 1)
+
+
+def column_bytes(g: ConvGeometry, itemsize: int) -> int:
+    """Return the bytes of the matrix of windows."""
+    return 0 if g.is_pointwise else g.batch * g.in_channels * g.taps * g.pixels * itemsize
+
+
+def padded_bytes(g: ConvGeometry, itemsize: int) -> int:
+    """Return the bytes of the padded input, or of the block that gradients are added up in."""
+    return g.batch * g.in_channels * prod(g.span) * itemsize if g.is_padded else 0

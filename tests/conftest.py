@@ -1,0 +1,24 @@
+"""Settings of every test, and the fixtures that more than one of them uses."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Two threads wherever the tests run: thread pools are tested on one core too, and plans do not depend on the machine.
+os.environ.setdefault("SEVENLOOPS_NUM_THREADS", "2")
+
+# A busy machine is no failure. In CI the examples are the same in every run.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("default"), derandomize=True, database=None, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Return the folder of data sets and models that lies beside a checkout, or skip where there is none."""
+    folder = Path(os.environ.get("SEVENLOOPS_SHARED") or Path(__file__).parents[2] / "shared")
+    if not folder.is_dir():
+        pytest.skip(f"needs the folder {folder}; SEVENLOOPS_SHARED names another one")
+    return folder

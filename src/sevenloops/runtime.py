@@ -49,7 +49,8 @@ _in_worker = threading.local()
 
 
 def _threads_exist() -> bool:
-    return sys.platform not in ("emscripten", "wasi")
+    platform: str = sys.platform  # a plain str, so that the type checker takes no platform for granted
+    return platform not in ("emscripten", "wasi")
 
 
 def _available_cores() -> int:
@@ -99,12 +100,14 @@ def set_num_threads(n: int) -> None:
     count = _thread_count("n", n)
     with _lock:
         _threads = count if _threads_exist() else 1
-        _pool, old = None, _pool
+        old = _pool
+        _pool = None
     if old is not None:
         old.shutdown(wait=False)  # calls under way finish their work on it
 
 
 def _thread_count(name: str, value: Any) -> int:
+    """Return a checked number of threads; decimal text comes from the environment."""
     if isinstance(value, str) and value.isdecimal():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | np.integer):

@@ -11,13 +11,13 @@ A copy is fast where its runs of adjacent elements are long, so there are two wa
 the kernel with its channels in each run: (images·P, taps·C), without groups.
 """
 
-from itertools import product
 from math import prod
 
 import numpy as np
 
 from sevenloops import runtime
 from sevenloops.arrays import Array
+from sevenloops.conv.indexing import Index, tap_index, taps
 from sevenloops.conv.problem import ConvProblem
 from sevenloops.geometry import ConvGeometry
 from sevenloops.strides import overlap, padded, window_view
@@ -109,8 +109,8 @@ def _rows(x: Array, g: ConvGeometry, merge_images: bool = False) -> Array:
     source = padded(x, g, channels_last=False)
     if g.taps > 1 and abs(source.strides[1]) < min(map(abs, source.strides[2:])):
         source = np.ascontiguousarray(source)  # windows are read taps times: straighten channels-last memory once
-    outputs, taps = range(2, 2 + g.axes), range(2 + g.axes, 2 + 2 * g.axes)
-    order = (1, *taps, 0, *outputs) if merge_images else (0, 1, *taps, *outputs)
+    outputs, kernel = range(2, 2 + g.axes), range(2 + g.axes, 2 + 2 * g.axes)
+    order = (1, *kernel, 0, *outputs) if merge_images else (0, 1, *kernel, *outputs)
     shape = (g.groups, -1, g.batch * g.pixels) if merge_images else (g.batch, g.groups, -1, g.pixels)
     return _gathered(window_view(source, g).transpose(order), g).reshape(shape)
 
@@ -136,11 +136,9 @@ def _scatter(cols: Array, out: Array, g: ConvGeometry) -> None:
     target = out[covered]
     whole = target.shape[2:] == g.span
     block = target if whole else np.zeros((g.batch, g.in_channels, *g.span), out.dtype)
-    for tap in product(*map(range, g.kernel_size)):
-        steps = zip(tap, g.dilation, g.stride, g.output_size)
-        block[(slice(None), slice(None), *(slice(u * d, u * d + (n - 1) * s + 1, s) for u, d, s, n in steps))] += (
-            cols[(slice(None), slice(None), *tap)]
-        )
+    for tap in taps(g):
+        at: Index = (slice(None), slice(None), *tap)
+        block[tap_index(tap, g)] += cols[at]
     if not whole:
         target += block[inside]
 

@@ -1,4 +1,4 @@
-"""What a kernel is told: the problem (all that decides how to compute), and the epilogue (what follows each block)."""
+"""What a kernel is told: the problem (what decides how to compute) and the epilogue (what follows each block)."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -49,7 +49,7 @@ class ConvProblem:
 
 @dataclass(frozen=True, slots=True)
 class Epilogue:
-    """What is done to each block of a forward result while it is still in cache; kernels call `apply` once per block."""
+    """What is done to each block of a forward result while it is in cache; kernels call `apply` once per block."""
 
     bias: Array | None = None
 

@@ -15,6 +15,7 @@ from sevenloops.arrays import Array
 from sevenloops.conv.column_product import padded_bytes
 from sevenloops.conv.contraction import Subscripts, split_channels, split_weight
 from sevenloops.conv.cost import Cost, calls, copy, einsum, gemm
+from sevenloops.conv.indexing import at_last, at_window, window_index
 from sevenloops.conv.problem import ConvProblem, Epilogue
 from sevenloops.conv.registry import ConvAlgorithm, register
 from sevenloops.geometry import ConvGeometry
@@ -29,10 +30,10 @@ def forward(x: Array, weight: Array, out: Array, problem: ConvProblem, epilogue:
     letters = Subscripts.of(g, positions=False).forward
     windows, w = _windows(x, g), split_weight(weight, g)
     target = split_channels(out, g)
-    path = _path(letters, windows[(..., *(0,) * g.axes, *(slice(None),) * g.axes)], w, optimize)
+    path = _path(letters, windows[at_window((0,) * g.axes, g)], w, optimize)
     for position in np.ndindex(g.output_size):
-        window = windows[(..., *position, *(slice(None),) * g.axes)]
-        target[(..., *position)] = np.einsum(letters, window, w, optimize=path)
+        window = windows[at_window(position, g)]
+        target[at_last(position)] = np.einsum(letters, window, w, optimize=path)
     epilogue.apply(out, 1)
 
 
@@ -43,11 +44,9 @@ def input_grad(grad_output: Array, weight: Array, out: Array, problem: ConvProbl
     grads, w = split_channels(grad_output, g), split_weight(weight, g)
     total = np.zeros((g.batch, g.in_channels, *g.span), problem.dtype)
     target = split_channels(total, g)
-    path = _path(letters, grads[(..., *(0,) * g.axes)], w, optimize)
+    path = _path(letters, grads[at_last((0,) * g.axes)], w, optimize)
     for position in np.ndindex(g.output_size):
-        extents = zip(position, g.stride, g.effective_kernel, g.dilation, strict=True)
-        window = (..., *(slice(i * s, i * s + e, d) for i, s, e, d in extents))
-        target[window] += np.einsum(letters, grads[(..., *position)], w, optimize=path)
+        target[window_index(position, g)] += np.einsum(letters, grads[at_last(position)], w, optimize=path)
     crop(total, out, g)
 
 
@@ -56,14 +55,12 @@ def weight_grad(grad_output: Array, x: Array, out: Array, problem: ConvProblem, 
     g = problem.geometry
     letters = Subscripts.of(g, positions=False).weight_grad
     grads, windows = split_channels(grad_output, g), _windows(x, g)
-    path = _path(
-        letters, grads[(..., *(0,) * g.axes)], windows[(..., *(0,) * g.axes, *(slice(None),) * g.axes)], optimize
-    )
+    path = _path(letters, grads[at_last((0,) * g.axes)], windows[at_window((0,) * g.axes, g)], optimize)
     out[...] = 0
     target = split_weight(out, g)
     for position in np.ndindex(g.output_size):
-        window = windows[(..., *position, *(slice(None),) * g.axes)]
-        target += np.einsum(letters, grads[(..., *position)], window, optimize=path)
+        window = windows[at_window(position, g)]
+        target += np.einsum(letters, grads[at_last(position)], window, optimize=path)
 
 
 def _windows(x: Array, g: ConvGeometry) -> Array:

@@ -7,7 +7,6 @@ runs loops of its own and copies nothing.
 """
 
 from functools import partial
-from itertools import product
 from math import prod
 
 import numpy as np
@@ -16,6 +15,7 @@ from sevenloops.arrays import Array
 from sevenloops.conv.column_product import padded_bytes
 from sevenloops.conv.contraction import Subscripts, split_channels, split_weight
 from sevenloops.conv.cost import Cost, calls, copy, einsum, gemm, passes
+from sevenloops.conv.indexing import at_last, tap_index, taps
 from sevenloops.conv.problem import ConvProblem, Epilogue
 from sevenloops.conv.registry import ConvAlgorithm, register
 from sevenloops.geometry import ConvGeometry
@@ -42,10 +42,8 @@ def input_grad(grad_output: Array, weight: Array, out: Array, problem: ConvProbl
     windows = np.einsum(letters, split_channels(grad_output, g), split_weight(weight, g), optimize=optimize)
     total = np.zeros((g.batch, g.in_channels, *g.span), problem.dtype)
     target = split_channels(total, g)
-    for tap in product(*map(range, g.kernel_size)):
-        extents = zip(tap, g.dilation, g.stride, g.output_size, strict=True)
-        shifted = (..., *(slice(u * d, u * d + (n - 1) * s + 1, s) for u, d, s, n in extents))
-        target[shifted] += windows[(..., *tap)]
+    for tap in taps(g):
+        target[tap_index(tap, g)] += windows[at_last(tap)]
     crop(total, out, g)
 
 

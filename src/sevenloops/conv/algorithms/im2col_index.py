@@ -12,6 +12,7 @@ import numpy as np
 from sevenloops.arrays import Array
 from sevenloops.conv.column_product import padded_bytes
 from sevenloops.conv.cost import Cost, calls, copy, gemm
+from sevenloops.conv.indexing import Index
 from sevenloops.conv.problem import ConvProblem, Epilogue
 from sevenloops.conv.registry import ConvAlgorithm, register
 from sevenloops.geometry import ConvGeometry
@@ -33,7 +34,8 @@ def input_grad(grad_output: Array, weight: Array, out: Array, problem: ConvProbl
     g = problem.geometry
     cols = _matrix(weight, g).transpose(0, 2, 1) @ _outputs(grad_output, g)
     flat = np.zeros((g.batch, g.in_channels, prod(g.span)), problem.dtype)
-    np.add.at(flat, (slice(None), slice(None), _indices(g)), cols.reshape(g.batch, g.in_channels, g.taps, g.pixels))
+    everywhere: Index = (slice(None), slice(None), _indices(g))
+    np.add.at(flat, everywhere, cols.reshape(g.batch, g.in_channels, g.taps, g.pixels))
     crop(flat.reshape(g.batch, g.in_channels, *g.span), out, g)
 
 

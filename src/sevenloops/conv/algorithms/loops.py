@@ -10,7 +10,7 @@ which give Python floats (so products and window sums are in double precision) a
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sevenloops.arrays import Array
 from sevenloops.conv.cost import Cost, interpreted
@@ -44,11 +44,11 @@ def weight_grad(grad_output: Array, x: Array, out: Array, problem: ConvProblem) 
 
 
 class _Plane(NamedTuple):
-    """A convolution over two axes: x (N, C, H, W), weight (O, C/groups, kH, kW) and y (N, O, Ho, Wo)."""
+    """A convolution over two axes: memoryviews x (N, C, H, W), weight (O, C/groups, kH, kW) and y (N, O, Ho, Wo)."""
 
-    x: memoryview
-    weight: memoryview
-    y: memoryview
+    x: Any
+    weight: Any
+    y: Any
     stride: tuple[int, ...]
     dilation: tuple[int, ...]
     before: tuple[int, ...]
@@ -125,20 +125,28 @@ def _planes(x: Array, weight: Array, y: Array, geometry: ConvGeometry) -> Iterat
         for o in range(geometry.out_channels)
     )
     if geometry.axes == 1:
-        views = (memoryview(x[:, :, None]), memoryview(weight[:, :, None]), memoryview(y[:, :, None]))
-        yield _Plane(*views, (1, *geometry.stride), (1, *geometry.dilation), (0, *before), channels)
+        yield _Plane(
+            *_views(x[:, :, None], weight[:, :, None], y[:, :, None]),
+            (1, *geometry.stride),
+            (1, *geometry.dilation),
+            (0, *before),
+            channels,
+        )
         return
     if geometry.axes == 2:
-        views = (memoryview(x), memoryview(weight), memoryview(y))
-        yield _Plane(*views, geometry.stride, geometry.dilation, before, channels)
+        yield _Plane(*_views(x, weight, y), geometry.stride, geometry.dilation, before, channels)
         return
     (s, *stride), (d, *dilation), (p, *rest) = geometry.stride, geometry.dilation, before
     for i in range(geometry.output_size[0]):
         for u in range(geometry.kernel_size[0]):
             depth = i * s + u * d - p
             if 0 <= depth < geometry.input_size[0]:
-                views = (memoryview(x[:, :, depth]), memoryview(weight[:, :, u]), memoryview(y[:, :, i]))
+                views = _views(x[:, :, depth], weight[:, :, u], y[:, :, i])
                 yield _Plane(*views, tuple(stride), tuple(dilation), tuple(rest), channels)
+
+
+def _views(x: Any, weight: Any, y: Any) -> tuple[Any, Any, Any]:
+    return memoryview(x), memoryview(weight), memoryview(y)
 
 
 def cost(problem: ConvProblem) -> Cost:

@@ -4,6 +4,7 @@ y[n, o, i, j] = Σ  w[o] · x[n, channels of o's group, window (i, j)]
 """
 
 from collections.abc import Iterator
+from itertools import product
 from math import prod
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from sevenloops.arrays import Array
 from sevenloops.conv.column_product import padded_bytes
 from sevenloops.conv.cost import Cost, calls, einsum, passes
+from sevenloops.conv.indexing import Index, window_index
 from sevenloops.conv.problem import ConvProblem, Epilogue
 from sevenloops.conv.registry import ConvAlgorithm, register
 from sevenloops.geometry import ConvGeometry
@@ -23,8 +25,9 @@ def forward(x: Array, weight: Array, out: Array, problem: ConvProblem, epilogue:
     """Multiply each window by each filter and sum."""
     g = problem.geometry
     windows = window_view(padded(x, g, channels_last=False), g)
-    for n, o, channels, position in _places(g):
-        out[(n, o, *position)] = np.sum(windows[(n, channels, *position)] * weight[o])
+    for n, o, position in _places(g):
+        window = windows[_index(n, _seen_by(o, g), position)]
+        out[_index(n, o, position)] = np.sum(window * weight[o])
     epilogue.apply(out, 1)
 
 
@@ -32,9 +35,9 @@ def input_grad(grad_output: Array, weight: Array, out: Array, problem: ConvProbl
     """Add each filter, times the output's gradient, to the window that it saw."""
     g = problem.geometry
     total = np.zeros((g.batch, g.in_channels, *g.span), problem.dtype)
-    for n, o, channels, position in _places(g):
-        window = (n, channels, *(slice(i * s, i * s + e, d) for i, s, e, d in _extents(position, g)))
-        total[window] += grad_output[(n, o, *position)] * weight[o]
+    for n, o, position in _places(g):
+        window = total[n, _seen_by(o, g)][window_index(position, g)]
+        window += grad_output[_index(n, o, position)] * weight[o]
     crop(total, out, g)
 
 
@@ -43,21 +46,23 @@ def weight_grad(grad_output: Array, x: Array, out: Array, problem: ConvProblem) 
     g = problem.geometry
     windows = window_view(padded(x, g, channels_last=False), g)
     out[...] = 0
-    for n, o, channels, position in _places(g):
-        out[o] += grad_output[(n, o, *position)] * windows[(n, channels, *position)]
+    for n, o, position in _places(g):
+        out[o] += grad_output[_index(n, o, position)] * windows[_index(n, _seen_by(o, g), position)]
 
 
-def _places(g: ConvGeometry) -> Iterator[tuple[int, int, slice, tuple[int, ...]]]:
-    """Yield image, filter, the input channels that the filter sees, and output position."""
-    for n in range(g.batch):
-        for o in range(g.out_channels):
-            first = o // g.group_out * g.group_in
-            for position in np.ndindex(g.output_size):
-                yield n, o, slice(first, first + g.group_in), position
+def _places(g: ConvGeometry) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+    """Yield every image, filter and output position."""
+    return product(range(g.batch), range(g.out_channels), np.ndindex(g.output_size))
 
 
-def _extents(position: tuple[int, ...], g: ConvGeometry) -> Iterator[tuple[int, int, int, int]]:
-    return zip(position, g.stride, g.effective_kernel, g.dilation, strict=True)
+def _seen_by(o: int, g: ConvGeometry) -> slice:
+    """Return the input channels of a filter's group."""
+    first = o // g.group_out * g.group_in
+    return slice(first, first + g.group_in)
+
+
+def _index(image: int, channels: int | slice, position: tuple[int, ...]) -> Index:
+    return (image, channels, *position)
 
 
 def cost(problem: ConvProblem) -> Cost:

@@ -18,6 +18,7 @@ from sevenloops import runtime
 from sevenloops.arrays import Array
 from sevenloops.conv.column_product import padded_bytes
 from sevenloops.conv.cost import Cost, calls, copy, gemm, passes
+from sevenloops.conv.indexing import at_last, tap_index, taps
 from sevenloops.conv.problem import ConvProblem, Epilogue
 from sevenloops.conv.registry import ConvAlgorithm, register
 from sevenloops.geometry import ConvGeometry
@@ -34,8 +35,8 @@ def forward(x: Array, weight: Array, out: Array, problem: ConvProblem, epilogue:
         part = block.geometry
         source = _grouped(padded(x[block.images, block.inputs], part, problem.channels_last), part)
         target = out[block.images, block.outputs]
-        for number, tap in enumerate(_taps(part)):
-            term = _multiply(matrices[number, block.groups], source[tap])
+        for number, tap in enumerate(taps(part)):
+            term = _multiply(matrices[number, block.groups], source[tap_index(tap, part)])
             if number == 0:
                 _grouped(target, part)[...] = term
             else:
@@ -54,8 +55,8 @@ def input_grad(grad_output: Array, weight: Array, out: Array, problem: ConvProbl
         total = _zeros((part.batch, part.in_channels, *part.span), problem)
         target = _grouped(total, part)
         grads = _grouped(grad_output[block.images, block.outputs], part)
-        for number, tap in enumerate(_taps(part)):
-            target[tap] += _multiply(matrices[number, block.groups], grads)
+        for number, tap in enumerate(taps(part)):
+            target[tap_index(tap, part)] += _multiply(matrices[number, block.groups], grads)
         crop(total, out[block.images, block.inputs], part)
 
     runtime.parallel(compute, _blocks(problem), problem.threads)
@@ -69,10 +70,10 @@ def weight_grad(grad_output: Array, x: Array, out: Array, problem: ConvProblem) 
     target = out.reshape(g.groups, g.group_out, g.group_in, *g.kernel_size)
 
     def compute(tap: tuple[int, ...]) -> None:
-        shifted = _flat(source[_shift(tap, g)])
-        target[(..., *tap)] = (grads @ shifted.transpose(0, 1, 3, 2)).sum(axis=0)
+        shifted = _flat(source[tap_index(tap, g)])
+        target[at_last(tap)] = (grads @ shifted.transpose(0, 1, 3, 2)).sum(axis=0)
 
-    runtime.parallel(compute, product(*map(range, g.kernel_size)), problem.threads)
+    runtime.parallel(compute, taps(g), problem.threads)
 
 
 class _Block(NamedTuple):
@@ -137,16 +138,6 @@ def _tap_matrices(weight: Array, g: ConvGeometry) -> Array:
     return np.ascontiguousarray(weight.reshape(g.groups, g.group_out, g.group_in, g.taps).transpose(3, 0, 1, 2))
 
 
-def _taps(g: ConvGeometry) -> list[tuple[slice, ...]]:
-    """Return, for each tap, the index that shifts (N, groups, channels, *span) to its (…, *output_size)."""
-    return [_shift(tap, g) for tap in product(*map(range, g.kernel_size))]
-
-
-def _shift(tap: tuple[int, ...], g: ConvGeometry) -> tuple[slice, ...]:
-    extents = zip(tap, g.dilation, g.stride, g.output_size, strict=True)
-    return (*(slice(None),) * 3, *(slice(u * d, u * d + (n - 1) * s + 1, s) for u, d, s, n in extents))
-
-
 def _zeros(shape: tuple[int, ...], problem: ConvProblem) -> Array:
     if not problem.channels_last:
         return np.zeros(shape, problem.dtype)
@@ -183,8 +174,8 @@ def cost(problem: ConvProblem) -> Cost:
     total = (tap + calls(6 * blocks)).times(g.taps).over(threads)
     share = threads * images * groups / (g.batch * g.groups)
     spans = g.batch * g.in_channels * prod(g.span)
-    held = share * (multiplied + summed + spans) + 2 * weights
-    return (total + passes(spans, 2, size)).within(ceil(held * size))
+    resident = share * (multiplied + summed + spans) + 2 * weights
+    return (total + passes(spans, 2, size)).within(ceil(resident * size))
 
 
 ALGORITHM = register(

@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +27,9 @@ class Node:
     ----------
     operation : Operation
     inputs : tuple, or None once `propagate` has freed the node
-        Per input: the Node that made it, or the leaf Tensor that wants a gradient, or the constant (an array, or None
-        for an absent input). Nodes stand here instead of their results, so that a result that no operation has saved
-        is freed as soon as its Tensor is.
+        Per input: the Node that made it, or the leaf Tensor that wants a gradient, or the constant as it was given (a
+        Tensor's array, None for an absent input). Nodes stand here instead of their results, so that a result that
+        no operation has saved is freed as soon as its Tensor is.
     needs : tuple of bool
         Which inputs want a gradient.
     attributes : dict
@@ -89,7 +90,7 @@ def propagate(root: Node, gradient: Array) -> None:
                 f"backward() can pass through a graph once, but an earlier backward() has already freed this graph "
                 f"at {node.operation.name}; run the forward pass again, or add the losses and call backward() once."
             )
-        grads = node.operation.vjp(grad, node.saved, needs, **node.attributes)
+        grads: Sequence[Any] = node.operation.vjp(grad, node.saved, needs, **node.attributes)
         node.inputs = node.saved = None
         if len(grads) != len(inputs):
             raise RuntimeError(
@@ -99,10 +100,12 @@ def propagate(root: Node, gradient: Array) -> None:
         for index, (source, needed, share) in enumerate(zip(inputs, needs, grads)):
             if not needed:
                 continue
+            if isinstance(share, np.generic):  # NumPy's functions make scalars of arrays without axes
+                share = np.asarray(share)
             if type(share) is not np.ndarray or share.shape != source.shape or share.dtype != source.dtype:
                 raise _broken_rule(node, index, source, share)
             if type(source) is not Node:
-                _accumulate(source, share, _is_private(index, grads, grad))
+                _accumulate(source, share, _is_private(share, index, grads, grad))
             elif source not in pending:
                 pending[source] = share
                 heappush(queue, (-source.serial, source))
@@ -136,17 +139,15 @@ def _accumulate(leaf: "Tensor", share: Array, private: bool) -> None:
             leaf.grad += share
 
 
-def _is_private(index: int, grads: Any, grad: Array) -> bool:
+def _is_private(share: Array, index: int, grads: Any, grad: Array) -> bool:
     """Whether a gradient shares its memory with nothing else, so that a leaf may keep it without a copy."""
-    share = grads[index]
     if not share.flags.writeable:  # a broadcast view, or memory of somebody else
         return False
     owner = _owner(share)
     if owner is _owner(grad) or owner.nbytes > 2 * share.nbytes:  # the rest of a larger buffer would be kept too
         return False
-    return all(
-        other is None or position == index or _owner(other) is not owner for position, other in enumerate(grads)
-    )
+    others = (other for i, other in enumerate(grads) if i != index and isinstance(other, np.ndarray))
+    return all(_owner(other) is not owner for other in others)
 
 
 def _owner(array: Array) -> Array:

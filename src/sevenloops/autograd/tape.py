@@ -43,17 +43,19 @@ def apply(operation: Operation, *inputs: Any, **attributes: Any) -> Any:
             needs.append(False)
             arrays.append(value)
     result, saved = operation.forward(*arrays, **attributes)
-    if not any_tensor:
-        return result
-    first = result[0] if type(result) is tuple else result
-    if type(first) is not np.ndarray:
-        first = np.asarray(first)
-    node = None
-    if wanted and is_grad_enabled():
-        sources = tuple(
-            (value if value.is_leaf else value.node) if needed else array
-            for value, needed, array in zip(inputs, needs, arrays)
-        )
-        node = Node(operation, sources, tuple(needs), attributes, saved, first)
-    tensor = Tensor._wrap(first, node)
-    return (tensor, *result[1:]) if type(result) is tuple else tensor
+    others: tuple[Any, ...] = ()
+    if type(result) is tuple:
+        result, *rest = result
+        others = tuple(rest)
+    if type(result) is not np.ndarray:  # NumPy's functions make scalars of arrays without axes
+        result = np.asarray(result)
+    if any_tensor:
+        node = None
+        if wanted and is_grad_enabled():
+            sources = tuple(
+                (value if value.is_leaf else value.node) if needed else array
+                for value, needed, array in zip(inputs, needs, arrays)
+            )
+            node = Node(operation, sources, tuple(needs), attributes, saved, result)
+        result = Tensor._wrap(result, node)
+    return (result, *others) if others else result

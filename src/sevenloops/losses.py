@@ -1,0 +1,104 @@
+"""Losses on plain arrays: the loss of each position, and its gradients; nothing is checked here.
+
+Logits are (N, C, D): batch, classes, and all further positions in one axis. Labels, losses and the upstream gradient
+of the losses are (N, D), class weights (C,).
+"""
+
+from typing import Any
+
+import numpy as np
+
+from sevenloops.activations import log_softmax
+from sevenloops.arrays import Array
+
+__all__ = [
+    "class_cross_entropy",
+    "class_cross_entropy_grad",
+    "probability_cross_entropy",
+    "probability_cross_entropy_grad",
+    "smoothed_probabilities",
+    "squared_error",
+    "squared_error_grad",
+]
+
+# With label smoothing e, class weights w and logp = log softmax(logits), the loss at one position of class y is
+#
+#     (1 - e)·w_y·(-logp_y) + e/C · Σ_c w_c·(-logp_c)  =  -Σ_c t_c·logp_c,   t_c = (1 - e)·w_y·[c = y] + e/C·w_c.
+#
+# With probabilities q as target it is t_c = ((1 - e)·q_c + e/C)·w_c. Since ∂logp_c/∂z_k = [c = k] - p_k, the gradient
+# by the logits is p·Σ_c t_c - t in both cases. A position that does not count has t = 0.
+
+
+def class_cross_entropy(
+    logits: Array, labels: Array, counted: Array, weight: Array, smoothing: float
+) -> tuple[Array, Array]:
+    """Return the loss of each position, and log softmax(logits).
+
+    `counted` (N, D) is False where a position is to be ignored; its label can be any class.
+    """
+    logp = np.empty_like(logits)
+    log_softmax(logits, logp, dim=1)
+    losses = logp[_at(labels)] * -weight[labels]
+    if smoothing:
+        losses *= 1 - smoothing
+        losses -= smoothing / logits.shape[1] * (weight @ logp)
+    losses[~counted] = 0
+    return losses, logp
+
+
+def class_cross_entropy_grad(
+    grad: Array, logp: Array, labels: Array, counted: Array, weight: Array, smoothing: float
+) -> Array:
+    """Return the gradient by the logits from log softmax(logits)."""
+    grad = grad * counted
+    at_label = (1 - smoothing) * weight[labels] * grad
+    everywhere = smoothing / logp.shape[1] * grad
+    result = np.exp(logp)
+    result *= (at_label + everywhere * weight.sum())[:, None]
+    if smoothing:
+        result -= everywhere[:, None] * weight[:, None]
+    result[_at(labels)] -= at_label
+    return result
+
+
+def _at(labels: Array) -> tuple[Any, Any, Any]:
+    """Index of the entries (n, labels[n, d], d) of an (N, C, D) array; each is met once."""
+    n, d = labels.shape
+    return np.arange(n)[:, None], labels, np.arange(d)
+
+
+def smoothed_probabilities(target: Array, weight: Array, smoothing: float) -> Array:
+    """Return t of probabilities (N, C, D)."""
+    t: Array = (1 - smoothing) * target + smoothing / target.shape[1]
+    return t * weight[:, None]
+
+
+def probability_cross_entropy(logits: Array, t: Array) -> tuple[Array, Array]:
+    """Return the loss of each position, and log softmax(logits), for the t of `smoothed_probabilities`."""
+    logp = np.empty_like(logits)
+    log_softmax(logits, logp, dim=1)
+    return -(t * logp).sum(1), logp
+
+
+def probability_cross_entropy_grad(grad: Array, logp: Array, t: Array) -> Array:
+    """Return the gradient by the logits from log softmax(logits)."""
+    result = np.exp(logp)
+    result *= t.sum(1, keepdims=True)
+    result -= t
+    result *= grad[:, None]
+    return result
+
+
+def squared_error(x: Array, target: Array) -> Array:
+    """Return (x - target)², any shape."""
+    difference = x - target
+    difference *= difference
+    return difference
+
+
+def squared_error_grad(grad: Array, x: Array, target: Array) -> Array:
+    """Return the gradient by x; that by the target is its negative."""
+    difference = x - target
+    difference *= 2
+    difference *= grad
+    return difference

@@ -126,7 +126,7 @@ class Environment:
         return done.stdout
 
     def pip(self, command: str, *arguments: object) -> str:
-        return self.run("-m", "pip", "--disable-pip-version-check", command, "--quiet", *arguments)
+        return self.run("-m", "pip", "--disable-pip-version-check", command, *arguments)
 
     def check_packages(self) -> None:
         """Check that nothing but the package and NumPy has come."""

@@ -112,9 +112,10 @@ def _check(left: tuple[int, ...], right: tuple[int, ...]) -> None:
         )
     inner = right[-2] if len(right) > 1 else right[0]
     if left[-1] != inner:
+        which = "last but one" if len(right) > 1 else "only"
         raise ShapeError(
-            f"The inner axes of matmul, the last of the left operand and the "
-            f"{'last but one' if len(right) > 1 else 'only'} of the right, must be equal, but they are {left[-1]} and {inner} (shapes {left} and {right})."
+            f"The last axis of matmul's left operand must equal the {which} axis of the right one, "
+            f"but {left[-1]} differs from {inner} (shapes {left} and {right})."
         )
     try:
         np.broadcast_shapes(left[:-2], right[:-2])

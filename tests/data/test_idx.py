@@ -124,6 +124,7 @@ GOOD = encode(np.arange(24, dtype=np.uint8).reshape(2, 3, 4))
         GOOD + b"\0",
         b"\0\0\x0e\2" + b"\xff" * 8,  # more bytes than an address can name
         b"\0\0\x08\4" + b"\xff" * 12 + b"\0" * 4,  # empty, but of too large a product
+        b"\0\0\x0e\3" + b"\x7f\xff\xff\xff" * 2 + b"\0" * 4,  # the same, for its eight bytes per element
         b"\x1f\x8b",
         b"\x1f\x8b\x08 and no more of gzip",
         gzip.compress(GOOD)[:-1],

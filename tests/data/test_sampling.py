@@ -28,10 +28,14 @@ def test_every_sample_of_a_class_is_as_likely():
 
 
 def test_the_choice_is_the_same_in_every_version():
-    # The keys by hand, from the documented stream of PCG64: the smallest two of six.
-    keys = np.random.PCG64(7).random_raw(6).tolist()
-    smallest = sorted(range(6), key=lambda i: keys[i])[:2]
-    assert np.flatnonzero(draw_per_class(np.zeros(6, int), [2], 7)).tolist() == sorted(smallest)
+    # By hand, from the documented stream of PCG64: the smallest two keys of each class.
+    labels = [0, 1, 1, 0, 1, 0, 0, 1]
+    keys = np.random.PCG64(7).random_raw(8).tolist()
+    for label in (0, 1):
+        members = [i for i in range(8) if labels[i] == label]
+        smallest = sorted(members, key=lambda i: keys[i])[:2]
+        chosen = draw_per_class(np.array(labels), [2 * (label == 0), 2 * (label == 1)], 7)
+        assert np.flatnonzero(chosen).tolist() == sorted(smallest)
 
 
 def test_too_few_samples_are_named():

@@ -16,6 +16,7 @@ import numpy as np
 
 from sevenloops.arrays import Array
 from sevenloops.errors import DataError, ShapeError
+from sevenloops.files import replacing
 
 __all__ = ["read_idx", "write_idx"]
 
@@ -137,7 +138,7 @@ def write_idx(path: PathLike, array: Array) -> None:
     Parameters
     ----------
     path : str or path
-        The file; one that exists is replaced.
+        The file; one that exists is replaced once the new one is complete.
     array : array
         Of dtype uint8, int8, int16, int32, float32 or float64, any byte order and strides, at least one axis.
 
@@ -168,7 +169,7 @@ def write_idx(path: PathLike, array: Array) -> None:
         )
     header = bytes([0, 0, code, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
     elements = array.astype(_DTYPES[code], order="C", copy=False).reshape(-1).view(np.uint8)
-    with open(path, "wb") as file:
+    with replacing(path) as file:
         if not os.fspath(path).endswith(".gz"):
             file.write(header)
             file.write(elements.data)

@@ -61,7 +61,10 @@ def load_image(path: PathLike, channels: int, size: SizeLike | None = None) -> A
 
 
 def image_header(path: PathLike) -> tuple[int, tuple[int, int]]:
-    """Return an image's channels (1 or 3) and its (height, width), without decoding its pixels."""
+    """Return an image's channels (1 or 3) and its (height, width) as seen upright.
+
+    Its pixels are decoded only where EXIF data may stand behind them (PNG).
+    """
     with _opened(path) as image:
         width, height = image.size
         if image.getexif().get(_ORIENTATION) in (5, 6, 7, 8):

@@ -1,0 +1,1 @@
+"""Pooling: its ladder of algorithms, adaptive pooling, and their execution, on plain arrays."""

@@ -47,7 +47,7 @@ wheel: $(INSTALLED)-lint ## build wheel and sdist into dist/, install them with 
 	$(IN_VENV) python tools/check_wheel.py
 
 bench: $(INSTALLED)-test ## run the benchmarks; results in benchmarks/results/
-	set -e; for script in benchmarks/[a-z]*.py; do $(IN_VENV) python "$$script"; done
+	set -e; for script in $$(grep -l __main__ benchmarks/*.py); do $(IN_VENV) python "$$script"; done
 
 venv: $(INSTALLED)-lint
 

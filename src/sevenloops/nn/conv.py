@@ -1,0 +1,418 @@
+"""Convolutions as layers: one layer for any number of axes, and thin classes with PyTorch's names."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from sevenloops.arrays import ArrayLike
+from sevenloops.autograd import Tensor
+from sevenloops.conv import registry
+from sevenloops.errors import ShapeError
+from sevenloops.functional.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
+from sevenloops.functional.convolution import conv1d, conv2d, conv3d
+from sevenloops.geometry import ConvGeometry
+from sevenloops.geometry.arguments import PaddingLike, SizeLike, integer, paddings, per_axis
+from sevenloops.nn.affine import weight_and_bias
+from sevenloops.nn.init import Rng
+from sevenloops.nn.module import Module, Parameter
+
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
+
+
+class _ConvNd(Module):
+    """What convolutions and transposed convolutions of all dimensions share: checked arguments, and the repr."""
+
+    axes: ClassVar[int]
+    transposed: ClassVar[bool]
+    function: ClassVar[Callable[..., Any]]
+
+    weight: Parameter
+    bias: Parameter | None
+    output_padding: tuple[int, ...]
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: SizeLike,
+        stride: SizeLike,
+        padding: PaddingLike,
+        output_padding: SizeLike,
+        dilation: SizeLike,
+        groups: int,
+        bias: bool,
+        algorithm: str,
+        max_workspace: int | None,
+        dtype: npt.DTypeLike,
+        rng: Rng,
+    ) -> None:
+        super().__init__()
+        self.in_channels = integer("in_channels", in_channels, 1)
+        self.out_channels = integer("out_channels", out_channels, 1)
+        self.groups = integer("groups", groups, 1)
+        for name, count in (("in_channels", self.in_channels), ("out_channels", self.out_channels)):
+            if count % self.groups:
+                raise ShapeError(f"groups must divide {name}, but {self.groups} does not divide {count}.")
+        self.kernel_size = per_axis("kernel_size", kernel_size, self.axes)
+        self.stride = per_axis("stride", stride, self.axes)
+        self.dilation = per_axis("dilation", dilation, self.axes)
+        self.output_padding = per_axis("output_padding", output_padding, self.axes, minimum=0)
+        self.padding = self._canonical(padding)
+        if algorithm != "auto":
+            registry.get(algorithm)
+        self.algorithm = algorithm
+        self.max_workspace = None if max_workspace is None else integer("max_workspace", max_workspace, 0)
+        channels = (self.in_channels, self.out_channels)
+        first, second = channels if self.transposed else reversed(channels)
+        shape = (first, second // self.groups, *self.kernel_size)
+        self.weight, self.bias = weight_and_bias(shape, self.out_channels, bias, dtype, rng)
+
+    def _canonical(self, padding: PaddingLike) -> PaddingLike:
+        """Return a name as it is, and anything else as one integer per axis, or one pair where a pair is uneven."""
+        pads = paddings(
+            padding, (1,) * self.axes, self.kernel_size, self.stride, self.dilation, allow_same=not self.transposed
+        )
+        if isinstance(padding, str):
+            return padding
+        return pads if any(before != after for before, after in pads) else tuple(before for before, _ in pads)
+
+    def extra_repr(self) -> str:
+        """Return the arguments, without those that have their default."""
+        shown = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        zeros, ones = (0,) * self.axes, (1,) * self.axes
+        defaults = {"padding": zeros, "dilation": ones, "output_padding": zeros, "groups": 1}
+        shown += "".join(
+            f", {name}={getattr(self, name)}" for name in defaults if getattr(self, name) != defaults[name]
+        )
+        if self.bias is None:
+            shown += ", bias=False"
+        return shown if self.algorithm == "auto" else f"{shown}, algorithm={self.algorithm}"
+
+    def _keywords(self) -> dict[str, Any]:
+        names = ("stride", "padding", "dilation", "groups", "algorithm", "max_workspace")
+        return {name: getattr(self, name) for name in names}
+
+
+class _Conv(_ConvNd):
+    transposed = False
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: SizeLike,
+        stride: SizeLike = 1,
+        padding: PaddingLike = 0,
+        dilation: SizeLike = 1,
+        groups: int = 1,
+        bias: bool = True,
+        *,
+        algorithm: str = "auto",
+        max_workspace: int | None = None,
+        dtype: npt.DTypeLike = np.float32,
+        rng: Rng = None,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            0,
+            dilation,
+            groups,
+            bias,
+            algorithm,
+            max_workspace,
+            dtype,
+            rng,
+        )
+
+    def forward(self, x: Tensor | ArrayLike) -> Any:
+        """Return the convolution of x, (N, C_in, *spatial) or without N."""
+        return type(self).function(x, self.weight, self.bias, **self._keywords())
+
+
+class _ConvTranspose(_ConvNd):
+    transposed = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: SizeLike,
+        stride: SizeLike = 1,
+        padding: PaddingLike = 0,
+        output_padding: SizeLike = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: SizeLike = 1,
+        *,
+        algorithm: str = "auto",
+        max_workspace: int | None = None,
+        dtype: npt.DTypeLike = np.float32,
+        rng: Rng = None,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            output_padding,
+            dilation,
+            groups,
+            bias,
+            algorithm,
+            max_workspace,
+            dtype,
+            rng,
+        )
+
+    def forward(self, x: Tensor | ArrayLike, output_size: SizeLike | None = None) -> Any:
+        """Return the transposed convolution of x, (N, C_in, *spatial) or without N.
+
+        Parameters
+        ----------
+        x : Tensor or array_like
+        output_size : int or sequence of int, optional
+            The spatial size that the result shall have, in place of `output_padding`: it must be one of those that
+            the stride leaves open.
+        """
+        extra = self.output_padding if output_size is None else self._output_padding(np.shape(x), output_size)
+        return type(self).function(x, self.weight, self.bias, output_padding=extra, **self._keywords())
+
+    def _output_padding(self, x_shape: tuple[int, ...], output_size: SizeLike) -> tuple[int, ...]:
+        wanted = per_axis("output_size", output_size, self.axes)
+        x_shape = x_shape if len(x_shape) == self.axes + 2 else (1, *x_shape)
+        smallest = ConvGeometry.transposed(
+            x_shape,
+            self.weight.shape,
+            stride=self.stride,
+            padding=self.padding,
+            groups=self.groups,
+            dilation=self.dilation,
+        ).input_size
+        extra = tuple(want - least for want, least in zip(wanted, smallest))
+        if any(e < 0 or e >= max(s, d) for e, s, d in zip(extra, self.stride, self.dilation)):
+            limits = [least + max(s, d) - 1 for least, s, d in zip(smallest, self.stride, self.dilation)]
+            raise ShapeError(
+                f"output_size must be from {smallest} to {tuple(limits)} for an input of size {x_shape[2:]}, "
+                f"but got {wanted}."
+            )
+        return extra
+
+
+class Conv1d(_Conv):
+    """Convolution over one axis, as a layer; the kernel is not flipped (see `sevenloops.conv1d`).
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel_size, stride, dilation : int or sequence of 1
+    padding : int, sequence of 1 ints or pairs (before, after), "valid" or "same"
+    groups : int
+        Divides both numbers of channels.
+    bias : bool
+        Whether a number per output channel is added.
+    algorithm : str
+        One of `sevenloops.algorithms()`, or "auto".
+    max_workspace : int, optional
+        Bytes that the algorithm may allocate beyond its result.
+    dtype : float16, float32 or float64
+        Of the parameters, and so of the inputs.
+    rng : Generator, seed or None
+        Where the initial weight and bias are drawn from: evenly from ±1 / √(in_channels / groups · taps).
+
+    Attributes
+    ----------
+    weight : Parameter, (out_channels, in_channels / groups, kW)
+    bias : Parameter, (out_channels,), or None
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sevenloops import nn
+    >>> nn.Conv1d(3, 8, 5, padding="same")(np.zeros((2, 3, 7), np.float32)).shape
+    (2, 8, 7)
+    """
+
+    axes = 1
+    function = conv1d
+
+
+class Conv2d(_Conv):
+    """Convolution over two axes, as a layer; the kernel is not flipped (see `sevenloops.conv2d`).
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel_size, stride, dilation : int or sequence of 2
+    padding : int, sequence of 2 ints or pairs (before, after), "valid" or "same"
+    groups : int
+        Divides both numbers of channels.
+    bias : bool
+        Whether a number per output channel is added.
+    algorithm : str
+        One of `sevenloops.algorithms()`, or "auto".
+    max_workspace : int, optional
+        Bytes that the algorithm may allocate beyond its result.
+    dtype : float16, float32 or float64
+        Of the parameters, and so of the inputs.
+    rng : Generator, seed or None
+        Where the initial weight and bias are drawn from: evenly from ±1 / √(in_channels / groups · taps).
+
+    Attributes
+    ----------
+    weight : Parameter, (out_channels, in_channels / groups, kH, kW)
+    bias : Parameter, (out_channels,), or None
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sevenloops import nn
+    >>> nn.Conv2d(3, 8, 5, padding="same")(np.zeros((2, 3, 7, 9), np.float32)).shape
+    (2, 8, 7, 9)
+    """
+
+    axes = 2
+    function = conv2d
+
+
+class Conv3d(_Conv):
+    """Convolution over three axes, as a layer; the kernel is not flipped (see `sevenloops.conv3d`).
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel_size, stride, dilation : int or sequence of 3
+    padding : int, sequence of 3 ints or pairs (before, after), "valid" or "same"
+    groups : int
+        Divides both numbers of channels.
+    bias : bool
+        Whether a number per output channel is added.
+    algorithm : str
+        One of `sevenloops.algorithms()`, or "auto".
+    max_workspace : int, optional
+        Bytes that the algorithm may allocate beyond its result.
+    dtype : float16, float32 or float64
+        Of the parameters, and so of the inputs.
+    rng : Generator, seed or None
+        Where the initial weight and bias are drawn from: evenly from ±1 / √(in_channels / groups · taps).
+
+    Attributes
+    ----------
+    weight : Parameter, (out_channels, in_channels / groups, kD, kH, kW)
+    bias : Parameter, (out_channels,), or None
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sevenloops import nn
+    >>> nn.Conv3d(3, 8, 5, padding="same")(np.zeros((2, 3, 5, 7, 9), np.float32)).shape
+    (2, 8, 5, 7, 9)
+    """
+
+    axes = 3
+    function = conv3d
+
+
+class ConvTranspose1d(_ConvTranspose):
+    """Transposed convolution over one axis, as a layer (see `sevenloops.conv_transpose1d`).
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel_size, stride, dilation : int or sequence of 1
+    padding : int or sequence of 1 ints or pairs (before, after)
+        Positions cut off the result on each side.
+    output_padding : int or sequence of 1
+        Positions added at the end of the result; `forward` can be told the size of the result instead.
+    groups : int
+        Divides both numbers of channels.
+    bias, algorithm, max_workspace, dtype, rng
+        As in `Conv1d`.
+
+    Attributes
+    ----------
+    weight : Parameter, (in_channels, out_channels / groups, kW)
+    bias : Parameter, (out_channels,), or None
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sevenloops import nn
+    >>> nn.ConvTranspose1d(3, 8, 3, stride=2)(np.zeros((2, 3, 7), np.float32)).shape
+    (2, 8, 15)
+    """
+
+    axes = 1
+    function = conv_transpose1d
+
+
+class ConvTranspose2d(_ConvTranspose):
+    """Transposed convolution over two axes, as a layer (see `sevenloops.conv_transpose2d`).
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel_size, stride, dilation : int or sequence of 2
+    padding : int or sequence of 2 ints or pairs (before, after)
+        Positions cut off the result on each side.
+    output_padding : int or sequence of 2
+        Positions added at the end of the result; `forward` can be told the size of the result instead.
+    groups : int
+        Divides both numbers of channels.
+    bias, algorithm, max_workspace, dtype, rng
+        As in `Conv2d`.
+
+    Attributes
+    ----------
+    weight : Parameter, (in_channels, out_channels / groups, kH, kW)
+    bias : Parameter, (out_channels,), or None
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sevenloops import nn
+    >>> nn.ConvTranspose2d(3, 8, 3, stride=2)(np.zeros((2, 3, 7, 9), np.float32)).shape
+    (2, 8, 15, 19)
+    """
+
+    axes = 2
+    function = conv_transpose2d
+
+
+class ConvTranspose3d(_ConvTranspose):
+    """Transposed convolution over three axes, as a layer (see `sevenloops.conv_transpose3d`).
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel_size, stride, dilation : int or sequence of 3
+    padding : int or sequence of 3 ints or pairs (before, after)
+        Positions cut off the result on each side.
+    output_padding : int or sequence of 3
+        Positions added at the end of the result; `forward` can be told the size of the result instead.
+    groups : int
+        Divides both numbers of channels.
+    bias, algorithm, max_workspace, dtype, rng
+        As in `Conv3d`.
+
+    Attributes
+    ----------
+    weight : Parameter, (in_channels, out_channels / groups, kD, kH, kW)
+    bias : Parameter, (out_channels,), or None
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sevenloops import nn
+    >>> nn.ConvTranspose3d(3, 8, 3, stride=2)(np.zeros((2, 3, 5, 7, 9), np.float32)).shape
+    (2, 8, 11, 15, 19)
+    """
+
+    axes = 3
+    function = conv_transpose3d

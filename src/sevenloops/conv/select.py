@@ -1,7 +1,7 @@
 """The choice: which algorithm runs a problem, and why; the result is a plan that can be printed."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import sevenloops.conv.algorithms  # noqa: F401  (fills the registry)
@@ -51,7 +51,7 @@ class ConvPlan:
     @property
     def candidates(self) -> tuple[Candidate, ...]:
         """Every algorithm of the ladder with its cost or its reason to refuse, the predicted fastest first."""
-        return _candidates(self.problem)
+        return _candidates(self.problem, registry.names())
 
     def __str__(self) -> str:
         problem, geometry = self.problem, self.problem.geometry
@@ -62,7 +62,7 @@ class ConvPlan:
             f"stride {geometry.stride}, padding {geometry.padding}, dilation {geometry.dilation}, "
             f"groups {geometry.groups}",
             f"{problem.dtype.name}, {order} memory, {problem.threads} thread(s), "
-            f"{geometry.flops / 1e9:.3g} GFLOP by definition{bound}",
+            f"{_figures(geometry.flops / 1e9)} GFLOP by definition{bound}",
             "",
         ]
         rows: list[tuple[str, ...]] = [("", "algorithm", "predicted", "GFLOP", "moved", "workspace", "")]
@@ -74,28 +74,27 @@ class ConvPlan:
         return "\n".join(lines)
 
     def _rows(self) -> Iterator[tuple[str, ...]]:
-        fastest = self.candidates[0].cost.seconds
+        fastest = max(self.candidates[0].cost.seconds, 1e-9)
         for candidate in self.candidates:
             cost = candidate.cost
             chosen = candidate.name == self.algorithm
             if candidate.refusal:
                 yield ("-", candidate.name, "", "", "", "", f"cannot: {candidate.refusal}")
                 continue
-            reason = f"{cost.seconds / fastest:.3g} times the predicted fastest's time"
+            reason = f"{_figures(cost.seconds / fastest)} times the predicted fastest's time"
             if chosen:
                 reason = "chosen: predicted fastest" if self.requested == "auto" else "chosen: asked for by name"
             yield (
                 "*" if chosen else " ",
                 candidate.name,
                 _seconds(cost.seconds),
-                f"{cost.flops / 1e9:.3g}",
+                _figures(cost.flops / 1e9),
                 _bytes(cost.bytes),
                 _bytes(cost.workspace),
                 reason,
             )
 
 
-@lru_cache(maxsize=4096)
 def select(problem: ConvProblem, algorithm: str) -> ConvPlan:
     """Return the plan for a problem: the algorithm asked for, or with "auto" the predicted fastest.
 
@@ -106,6 +105,14 @@ def select(problem: ConvProblem, algorithm: str) -> ConvPlan:
     UnsupportedGeometryError
         If the algorithm asked for cannot run the problem, or with "auto" none can.
     """
+    return _select(problem, algorithm, registry.names())
+
+
+# The names are part of the key, so that an algorithm registered later is considered too.
+
+
+@lru_cache(maxsize=4096)
+def _select(problem: ConvProblem, algorithm: str, ladder: tuple[str, ...]) -> ConvPlan:
     if algorithm != "auto":
         candidate = _candidate(registry.get(algorithm), problem)
         if candidate.refusal:
@@ -113,40 +120,46 @@ def select(problem: ConvProblem, algorithm: str) -> ConvPlan:
                 f'{algorithm} cannot compute this {problem.direction}: {candidate.refusal}; use algorithm="auto".'
             )
         return ConvPlan(problem, algorithm, algorithm)
-    best = _candidates(problem)[0]
+    best, *others = _candidates(problem, ladder)
     if best.refusal:
-        raise UnsupportedGeometryError(f"No algorithm can compute this {problem.direction}: {best.refusal}.")
+        reasons = "; ".join(f"{candidate.name}: {candidate.refusal}" for candidate in (best, *others))
+        raise UnsupportedGeometryError(f"No algorithm can compute this {problem.direction}: {reasons}.")
     return ConvPlan(problem, best.name, algorithm)
 
 
 @lru_cache(maxsize=1024)
-def _candidates(problem: ConvProblem) -> tuple[Candidate, ...]:
-    every = [_candidate(registry.get(name), problem) for name in registry.names()]
+def _candidates(problem: ConvProblem, ladder: tuple[str, ...]) -> tuple[Candidate, ...]:
+    every = [_candidate(registry.get(name), problem) for name in ladder]
     return tuple(sorted(every, key=lambda c: (c.refusal is not None, c.cost.seconds)))
 
 
 def _candidate(algorithm: registry.ConvAlgorithm, problem: ConvProblem) -> Candidate:
+    if problem.geometry.batch == 0:  # algorithms know of no empty arrays; no image is planned as one would be
+        problem = replace(problem, geometry=replace(problem.geometry, batch=1))
     refusal = algorithm.refusal(problem)
     if refusal:
         return Candidate(algorithm.name, Cost(), refusal)
     cost = algorithm.cost(problem)
     bound = problem.max_workspace
     if bound is not None and cost.workspace > bound:
-        refusal = f"its workspace of {_bytes(cost.workspace)} exceeds max_workspace of {_bytes(bound)}"
+        refusal = f"its workspace of {cost.workspace:,} bytes exceeds max_workspace of {bound:,} bytes"
     return Candidate(algorithm.name, cost, refusal)
 
 
 def _bytes(count: float) -> str:
-    if count < 1024:
-        return f"{count:.0f} B"
-    for unit in ("KiB", "MiB", "GiB"):
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{_figures(count)} {unit}"
         count /= 1024
-        if count < 1024 or unit == "GiB":
-            break
-    return f"{count:.3g} {unit}" if count < 1000 else f"{count:.0f} {unit}"
+    return f"{_figures(count)} GiB"
 
 
 def _seconds(seconds: float) -> str:
     if seconds < 1e-3:
-        return f"{seconds * 1e6:.3g} µs"
-    return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+        return f"{_figures(seconds * 1e6)} µs"
+    return f"{_figures(seconds * 1e3)} ms" if seconds < 1 else f"{_figures(seconds)} s"
+
+
+def _figures(number: float) -> str:
+    """Write three significant digits, and large numbers in full."""
+    return f"{number:.3g}" if number < 999.5 else f"{number:,.0f}"

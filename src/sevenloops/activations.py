@@ -1,7 +1,8 @@
 """Activations on plain arrays: each forward, and its gradient from what the forward pass keeps.
 
-Kernels: `out` is written, nothing is checked; it may be the input itself. Masks are multiplied, never chosen by
-``np.where``: on random signs that mispredicts half of its branches and takes ten times as long.
+Kernels: `out` is written, nothing is checked; it may be an input itself. Arrays have at least one axis. Masks are
+multiplied, never chosen by ``np.where``: on random signs that mispredicts half of its branches and takes ten times as
+long.
 """
 
 from collections.abc import Callable
@@ -95,12 +96,13 @@ def softmax(x: Array, out: Array, *, dim: int) -> None:
 def softmax_grad(grad: Array, y: Array, out: Array, *, dim: int) -> None:
     """Write y · (grad - Σ grad · y)."""
     inner = (grad * y).sum(dim, keepdims=True)
-    np.subtract(grad, inner, out=out)
-    out *= y
+    np.multiply(grad - inner, y, out=out)
 
 
 def log_softmax(x: Array, out: Array, *, dim: int) -> None:
     """Write x - log Σ exp(x) along an axis."""
+    if not x.size:  # the axis may be empty, and log 0 warns
+        return
     np.subtract(x, x.max(dim, keepdims=True, initial=-np.inf), out=out)
     out -= np.log(np.exp(out).sum(dim, keepdims=True))
 

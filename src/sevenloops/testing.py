@@ -145,7 +145,7 @@ class _Check:
         results = []
         for sign in (1, -1):
             moved = list(self.points)
-            moved[argument] = self.points[argument] + sign * step * direction
+            moved[argument] = np.asarray(self.points[argument] + sign * step * direction)
             moved[argument].flags.writeable = False
             with no_grad():
                 results.append(_first(self.function(*map(Tensor, moved))).data)

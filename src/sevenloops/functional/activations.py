@@ -28,7 +28,8 @@ def _run(name: str, direction: str, *arrays: Array, **attributes: Any) -> Array:
     dtype = arrays[0].dtype
     wide = compute_dtype(dtype)
     out = np.empty_like(arrays[-1], wide)
-    kernel(name, direction)(*(array.astype(wide, copy=False) for array in arrays), out, **attributes)
+    wides = [array.astype(wide, copy=False) for array in arrays]
+    kernel(name, direction)(*map(np.atleast_1d, wides), np.atleast_1d(out), **attributes)
     return out.astype(dtype, copy=False)
 
 

@@ -169,6 +169,8 @@ def cross_entropy(
         operation, options["ignore_index"] = CROSS_ENTROPY, ignore_index
     else:
         _check_probabilities(labels, x)
+        if ignore_index >= 0:
+            raise ValueError(f"ignore_index is for target classes, not for probabilities, but got {ignore_index}.")
         operation = PROBABILITY_CROSS_ENTROPY
     return apply(operation, _keep(input, x), _keep(target, labels), _keep(weight, class_weights), **options)
 

@@ -1,0 +1,44 @@
+"""The kernels of the losses: what belongs to one position stays there."""
+
+import numpy as np
+import pytest
+
+from sevenloops import losses
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_positions_that_do_not_count_have_no_loss_and_no_gradient(smoothing):
+    rng = np.random.default_rng(0)
+    logits, labels = rng.standard_normal((2, 3, 4)), rng.integers(3, size=(2, 4))
+    counted = np.ones((2, 4), bool)
+    counted[1, 2] = False
+    weight, grad = rng.uniform(0.5, 2, 3), rng.standard_normal((2, 4))
+    values, logp = losses.class_cross_entropy(logits, labels, counted, weight, smoothing)
+    gradient = losses.class_cross_entropy_grad(grad, logp, labels, counted, weight, smoothing)
+    assert values[1, 2] == 0
+    assert not gradient[1, :, 2].any()
+    assert np.all(values[counted] > 0)
+    np.testing.assert_allclose(gradient.sum(1), 0, atol=1e-15)  # adding the same to all logits changes nothing
+
+
+def test_classes_are_probabilities_of_one():
+    rng = np.random.default_rng(0)
+    logits, labels, grad = rng.standard_normal((2, 3, 4)), rng.integers(3, size=(2, 4)), rng.standard_normal((2, 4))
+    counted, weight = np.ones((2, 4), bool), rng.uniform(0.5, 2, 3)
+    t = losses.smoothed_probabilities(np.moveaxis(np.eye(3)[labels], -1, 1), weight, 0.1)
+    by_class, logp = losses.class_cross_entropy(logits, labels, counted, weight, 0.1)
+    by_probability, _ = losses.probability_cross_entropy(logits, t)
+    # The smoothed part has the weight of each class, the rest that of the label; with one-hot targets it is the same.
+    np.testing.assert_allclose(by_class, by_probability, rtol=1e-13)
+    np.testing.assert_allclose(
+        losses.class_cross_entropy_grad(grad, logp, labels, counted, weight, 0.1),
+        losses.probability_cross_entropy_grad(grad, logp, t),
+        atol=1e-14,
+    )
+
+
+def test_squared_error_writes_to_neither_input():
+    x, target = np.array([3.0, 1.0]), np.array([1.0, 2.0])
+    assert losses.squared_error(x, target).tolist() == [4, 1]
+    assert losses.squared_error_grad(np.array([1.0, 10.0]), x, target).tolist() == [4, -20]
+    assert (x.tolist(), target.tolist()) == ([3, 1], [1, 2])

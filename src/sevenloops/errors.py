@@ -44,5 +44,10 @@ class MissingExtraError(ImportError):
 
     def __init__(self, purpose: str, package: str, extra: str) -> None:
         super().__init__(
-            f"{purpose} needs {package}, which is not installed; run: pip install 'sevenloops[{extra}]'"
+            f"{purpose} needs {package}, which is not installed; run: pip install 'sevenloops[{extra}]'", name=package
         )
+        self._given = (purpose, package, extra)
+
+    def __reduce__(self) -> tuple[type["MissingExtraError"], tuple[str, str, str]]:
+        """Travel between processes as what it was made of, since the message alone does not make it."""
+        return type(self), self._given

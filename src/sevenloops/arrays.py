@@ -24,14 +24,13 @@ def float_array(name: str, value: Any) -> Array:
     """
     array = value if type(value) is np.ndarray else np.asarray(value)
     if array.dtype not in DTYPES:
-        native = array.dtype.newbyteorder("=")
-        if native not in DTYPES:
+        if array.dtype.kind != "f" or array.dtype.newbyteorder("=") not in DTYPES:
             raise TypeError(
                 f"{name} must be a float16, float32 or float64 array, but its dtype is {array.dtype}; "
                 f"convert it with {name}.astype(numpy.float32)."
             )
-        array = array.astype(native)
-    return array if array.flags.aligned else array.copy()
+        array = array.astype(array.dtype.newbyteorder("="))
+    return array if array.flags.aligned else array.copy(order="K")
 
 
 def float_arrays(**values: Any) -> list[Any]:

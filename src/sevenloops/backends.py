@@ -28,8 +28,7 @@ def register(operation: str, direction: str, backend: str, function: Callable[..
     ValueError
         If the backend is unknown, or the place is taken.
     """
-    if backend not in PREFERENCE:
-        raise ValueError(f"backend must be one of {', '.join(PREFERENCE)}, but got {backend!r}.")
+    _check("backend", backend)
     kernels = _TABLE.setdefault((operation, direction), {})
     if backend in kernels:
         raise ValueError(f"{operation} ({direction}) already has a {backend} kernel; register each one once.")
@@ -63,20 +62,31 @@ def find(operation: str, direction: str) -> Callable[..., Any]:
 
 def current_backend() -> str | None:
     """Return the backend forced by `use_backend` or the variable SEVENLOOPS_BACKEND, or None for free choice."""
-    return _forced.get() or _checked(os.environ.get("SEVENLOOPS_BACKEND"))
+    forced = _forced.get()
+    if forced is None:
+        forced = os.environ.get("SEVENLOOPS_BACKEND") or None
+        if forced:
+            _check("SEVENLOOPS_BACKEND", forced)
+    return forced
 
 
 @contextmanager
 def use_backend(name: str) -> Iterator[None]:
-    """Force one backend for every operation inside the ``with`` block (in this thread or task only)."""
-    token = _forced.set(_checked(name))
+    """Force one backend for every operation inside the ``with`` block (in this thread or task only).
+
+    Raises
+    ------
+    ValueError
+        If the backend is unknown.
+    """
+    _check("name", name)
+    token = _forced.set(name)
     try:
         yield
     finally:
         _forced.reset(token)
 
 
-def _checked(name: str | None) -> str | None:
-    if name and name not in PREFERENCE:
-        raise ValueError(f"The backend must be one of {', '.join(PREFERENCE)}, but got {name!r}.")
-    return name or None
+def _check(what: str, backend: str) -> None:
+    if backend not in PREFERENCE:
+        raise ValueError(f"{what} must be one of the backends {', '.join(PREFERENCE)}, but got {backend!r}.")

@@ -8,10 +8,12 @@ With K = C/groups · taps, and P the output positions of an image, per image and
 
 A copy is fast where its runs of adjacent elements are long, so there are two ways to lay out the same matrix. Form
 `Rows` has an output row in each run: (images, groups, K, P). Form `Pixels`, for channels-last memory, has a row of
-the kernel with its channels in each run: (images·P, taps·C), without groups.
+the kernel with its channels in each run: (images·P, taps·C), without groups. Where the kernel covers the whole input
+there is nothing to lay out: form `Whole`.
 """
 
 from math import prod
+from typing import TypeAlias
 
 import numpy as np
 
@@ -22,7 +24,7 @@ from sevenloops.conv.problem import ConvProblem
 from sevenloops.geometry import ConvGeometry
 from sevenloops.strides import overlap, padded, window_view
 
-__all__ = ["Pixels", "Rows", "form_of"]
+__all__ = ["Form", "Pixels", "Rows", "Whole", "form_of", "lays_side_by_side", "padded_bytes"]
 
 # From this many adjacent elements on, a run is copied about as fast as a long one.
 _SHORT_RUN = 16
@@ -42,7 +44,7 @@ class Rows:
     def forward(x: Array, matrix: Array, out: Array, g: ConvGeometry) -> None:
         """Write out (N, O, *output_size) from x (N, C, *input_size)."""
         target = out.reshape(g.batch, g.groups, g.group_out, g.pixels)
-        if g.batch > 1 and g.pixels < _FEW_POSITIONS:
+        if lays_side_by_side(g):
             side_by_side = matrix @ _rows(x, g, merge_images=True)
             target[...] = side_by_side.reshape(g.groups, g.group_out, g.batch, g.pixels).transpose(2, 0, 1, 3)
         else:
@@ -95,13 +97,48 @@ class Pixels:
         return result.reshape(g.out_channels, g.taps, g.in_channels).transpose(0, 2, 1).reshape(g.weight_shape)
 
 
-def form_of(problem: ConvProblem) -> type[Rows] | type[Pixels]:
-    """Return the form whose copies are faster for the memory order of the problem."""
+class Whole:
+    """One position whose window is the whole input: the images themselves are the matrix, (images, C·taps)."""
+
+    @staticmethod
+    def matrix(weight: Array, g: ConvGeometry) -> Array:
+        """Return the weight (O, C, *kernel) as (O, C·taps)."""
+        return weight.reshape(g.out_channels, -1)
+
+    @staticmethod
+    def forward(x: Array, matrix: Array, out: Array, g: ConvGeometry) -> None:
+        """Write out (N, O, *output_size) from x (N, C, *input_size)."""
+        np.matmul(x.reshape(g.batch, -1), matrix.T, out=out.reshape(g.batch, g.out_channels))
+
+    @staticmethod
+    def input_grad(grad_output: Array, matrix: Array, out: Array, g: ConvGeometry) -> None:
+        """Add to out (N, C, *input_size) what grad_output (N, O, *output_size) sends back."""
+        out += (grad_output.reshape(g.batch, g.out_channels) @ matrix).reshape(out.shape)
+
+    @staticmethod
+    def weight_grad(grad_output: Array, x: Array, g: ConvGeometry) -> Array:
+        """Return the weight's gradient as (O, C, *kernel)."""
+        result = grad_output.reshape(g.batch, g.out_channels).T @ x.reshape(g.batch, -1)
+        return result.reshape(g.weight_shape)
+
+
+Form: TypeAlias = type[Rows] | type[Pixels] | type[Whole]
+
+
+def form_of(problem: ConvProblem) -> Form:
+    """Return the form whose copies are faster for the geometry and the memory order of the problem."""
     g = problem.geometry
+    if g.pixels == 1 and g.groups == 1 and not g.is_padded and g.span == g.input_size and max(g.dilation) == 1:
+        return Whole
     run = g.in_channels * (g.kernel_size[-1] if g.dilation[-1] == 1 else 1)
     if problem.channels_last and g.groups == 1 and (run >= _SHORT_RUN or g.taps == 1):
         return Pixels
     return Rows
+
+
+def lays_side_by_side(g: ConvGeometry) -> bool:
+    """Return whether `Rows` makes one product of several images, and copies its result to where it belongs."""
+    return g.batch > 1 and g.pixels < _FEW_POSITIONS
 
 
 def _rows(x: Array, g: ConvGeometry, merge_images: bool = False) -> Array:
@@ -146,11 +183,6 @@ def _scatter(cols: Array, out: Array, g: ConvGeometry) -> None:
 def _channels_last(array: Array) -> Array:
     """View (N, C, …) as (N, …, C)."""
     return array.transpose(0, *range(2, array.ndim), 1)
-
-
-def column_bytes(g: ConvGeometry, itemsize: int) -> int:
-    """Return the bytes of the matrix of windows."""
-    return 0 if g.is_pointwise else g.batch * g.in_channels * g.taps * g.pixels * itemsize
 
 
 def padded_bytes(g: ConvGeometry, itemsize: int) -> int:

@@ -3,6 +3,7 @@
 Arrays here are canonical: channels first in shape, any strides, one float dtype, checked by their geometry.
 """
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sevenloops.arrays import Array, compute_dtype
 from sevenloops.conv import registry
 from sevenloops.conv.problem import ConvProblem, Direction, Epilogue
 from sevenloops.conv.select import ConvPlan, select
+from sevenloops.errors import UnsupportedGeometryError
 from sevenloops.geometry import ConvGeometry
 
 __all__ = ["bias_grad", "forward", "has_channels_last", "input_grad", "plan", "weight_grad"]
@@ -20,13 +22,14 @@ __all__ = ["bias_grad", "forward", "has_channels_last", "input_grad", "plan", "w
 def has_channels_last(array: Array, otherwise: bool) -> bool:
     """Return whether the channels of an (N, C, *spatial) array are adjacent in memory, by its strides.
 
-    Axes of length one say nothing; where the strides leave it open, as with one channel, the answer is `otherwise`.
+    Axes of length one say nothing, nor do those that repeat one element (stride 0). Where the others leave it open,
+    as with one channel, the answer is `otherwise`.
     """
-    steps = [abs(stride) for size, stride in zip(array.shape[2:], array.strides[2:]) if size > 1]
-    step = abs(array.strides[1])
-    if array.shape[1] == 1 or not steps or step == min(steps):
+    channels, *positions = (abs(s) if size > 1 else 0 for size, s in zip(array.shape[1:], array.strides[1:]))
+    least = min(filter(None, positions), default=0)
+    if not channels or not least or channels == least:
         return otherwise
-    return step < min(steps)
+    return channels < least
 
 
 def allocate(shape: tuple[int, ...], dtype: np.dtype[Any], channels_last: bool) -> Array:
@@ -45,10 +48,24 @@ def plan(
     algorithm: str,
     max_workspace: int | None,
 ) -> ConvPlan:
-    """Choose the algorithm of one pass for arrays of `dtype`."""
-    problem = ConvProblem(
-        geometry, direction, compute_dtype(dtype), channels_last, runtime.get_num_threads(), max_workspace
-    )
+    """Choose the algorithm of one pass for arrays of `dtype`.
+
+    Raises
+    ------
+    UnsupportedGeometryError
+        As `select`, and if no workspace is left beside the copies in another dtype.
+    """
+    wide = compute_dtype(dtype)
+    if max_workspace is not None and wide != dtype:
+        sizes = (geometry.x_shape, geometry.weight_shape, geometry.out_shape, (geometry.out_channels,))
+        copies = sum(map(prod, sizes)) * wide.itemsize
+        if copies > max_workspace:
+            raise UnsupportedGeometryError(
+                f"{dtype.name} is computed in {wide.name}, but the copies in {wide.name} take {copies:,} bytes and "
+                f"max_workspace is {max_workspace:,} bytes; allow more, or use {wide.name} arrays."
+            )
+        max_workspace -= copies
+    problem = ConvProblem(geometry, direction, wide, channels_last, runtime.get_num_threads(), max_workspace)
     return select(problem, algorithm)
 
 
@@ -59,8 +76,7 @@ def forward(x: Array, weight: Array, bias: Array | None, chosen: ConvPlan) -> Ar
     if out.size:
         if bias is not None:
             bias = _computable(bias, problem)
-        kernel = registry.kernel(chosen.algorithm, "forward")
-        kernel(_computable(x, problem), _computable(weight, problem), out, problem, Epilogue(bias))
+        _run(chosen, "forward", _computable(x, problem), _computable(weight, problem), out, problem, Epilogue(bias))
     return out.astype(x.dtype, copy=False)
 
 
@@ -69,8 +85,7 @@ def input_grad(grad_output: Array, weight: Array, chosen: ConvPlan) -> Array:
     problem = chosen.problem
     out = allocate(problem.geometry.x_shape, problem.dtype, problem.channels_last)
     if out.size:
-        kernel = registry.kernel(chosen.algorithm, "input_grad")
-        kernel(_computable(grad_output, problem), _computable(weight, problem), out, problem)
+        _run(chosen, "input_grad", _computable(grad_output, problem), _computable(weight, problem), out, problem)
     return out.astype(grad_output.dtype, copy=False)
 
 
@@ -80,12 +95,21 @@ def weight_grad(grad_output: Array, x: Array, chosen: ConvPlan, out: Array) -> A
     if x.size == 0:
         out[...] = 0
         return out
-    result = out if out.dtype == problem.dtype else np.empty_like(out, problem.dtype)
-    kernel = registry.kernel(chosen.algorithm, "weight_grad")
-    kernel(_computable(grad_output, problem), _computable(x, problem), result, problem)
+    result = out if out.dtype == problem.dtype else runtime.empty(out.shape, problem.dtype)
+    _run(chosen, "weight_grad", _computable(grad_output, problem), _computable(x, problem), result, problem)
     if result is not out:
         out[...] = result
     return out
+
+
+def _run(chosen: ConvPlan, direction: Direction, *arguments: Any) -> None:
+    """Call the kernel with BLAS held to one thread: kernels that want more take them from `runtime.parallel`.
+
+    BLAS's own threads wait for each other in busy loops, thousands of times in a product with a long inner side; with
+    anything else running such a product has been seen to take a thousand times as long.
+    """
+    with runtime.single_threaded_blas():
+        registry.kernel(chosen.algorithm, direction)(*arguments)
 
 
 def _computable(array: Array, problem: ConvProblem) -> Array:

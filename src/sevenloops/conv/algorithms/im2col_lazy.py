@@ -17,7 +17,7 @@ import numpy as np
 
 from sevenloops import runtime
 from sevenloops.arrays import Array
-from sevenloops.conv.algorithms.im2col import matrix_bytes, strip_cost
+from sevenloops.conv.column_cost import matrix_bytes, strip_cost
 from sevenloops.conv.column_product import form_of
 from sevenloops.conv.cost import Cost
 from sevenloops.conv.problem import ConvProblem, Epilogue

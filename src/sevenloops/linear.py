@@ -9,25 +9,26 @@ import numpy as np
 
 from sevenloops import backends
 from sevenloops.arrays import Array
+from sevenloops.products import matmul_into
 
 __all__ = ["kernel", "linear", "linear_bias_grad", "linear_input_grad", "linear_weight_grad"]
 
 
 def linear(x: Array, weight: Array, bias: Array | None, out: Array) -> None:
     """Write x·Wᵀ + b, (M, O)."""
-    np.matmul(x, weight.T, out=out)
+    matmul_into(x, weight.T, out)
     if bias is not None:
         out += bias
 
 
 def linear_input_grad(grad: Array, weight: Array, out: Array) -> None:
     """Write grad·W, (M, I)."""
-    np.matmul(grad, weight, out=out)
+    matmul_into(grad, weight, out)
 
 
 def linear_weight_grad(grad: Array, x: Array, out: Array) -> None:
     """Write gradᵀ·x, (O, I)."""
-    np.matmul(grad.T, x, out=out)
+    matmul_into(grad.T, x, out)
 
 
 def linear_bias_grad(grad: Array, out: Array) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sevenloops import products
 from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_arrays
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
@@ -21,10 +22,8 @@ def _rows(array: Array) -> Array:
 def _product(left: Array, right: Array) -> Array:
     """Return left @ right: one product, not one per batch entry, where only the left side has a batch."""
     if left.ndim > 2 and right.ndim == 2:
-        rows: Array = np.matmul(_rows(left), right)
-        return rows.reshape(*left.shape[:-1], right.shape[-1])
-    product: Array = np.matmul(left, right)
-    return product
+        return products.matmul(_rows(left), right).reshape(*left.shape[:-1], right.shape[-1])
+    return products.matmul(left, right)
 
 
 def _forward(left: Any, right: Any) -> tuple[Array, Any]:
@@ -50,9 +49,9 @@ def _vjp(grad: Array, saved: Any, needs: tuple[bool, ...]) -> tuple[Array | None
     if needs[1]:
         if b.ndim == 2:
             full = np.broadcast_to(a, (*g.shape[:-1], a.shape[-1]))
-            db = np.matmul(_rows(full).T, _rows(g)).astype(grad.dtype, copy=False).reshape(right.shape)
+            db = products.matmul(_rows(full).T, _rows(g)).astype(grad.dtype, copy=False).reshape(right.shape)
         else:
-            db = unbroadcast(np.matmul(a.swapaxes(-1, -2), g), b.shape, grad.dtype).reshape(right.shape)
+            db = unbroadcast(products.matmul(a.swapaxes(-1, -2), g), b.shape, grad.dtype).reshape(right.shape)
     return da, db
 
 

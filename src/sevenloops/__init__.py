@@ -1,71 +1,37 @@
 """Convolution in every NumPy formulation, and a small, complete library for convolutional networks on top of it."""
 
-from sevenloops import errors
+from sevenloops import data, errors, functional, nn, optim, testing
 from sevenloops.autograd import Tensor, enable_grad, is_grad_enabled, no_grad
-from sevenloops.functional import (
-    algorithms,
-    conv1d,
-    conv1d_input_grad,
-    conv1d_weight_grad,
-    conv2d,
-    conv2d_input_grad,
-    conv2d_weight_grad,
-    conv3d,
-    conv3d_input_grad,
-    conv3d_weight_grad,
-    conv_transpose1d,
-    conv_transpose2d,
-    conv_transpose3d,
-    cross_entropy,
-    flatten,
-    leaky_relu,
-    linear,
-    log_softmax,
-    mse_loss,
-    plan_conv1d,
-    plan_conv2d,
-    plan_conv3d,
-    relu,
-    sigmoid,
-    softmax,
-    tanh,
-)
+from sevenloops.backends import use_backend
+from sevenloops.columns import col2im, im2col
+from sevenloops.functional import *  # noqa: F403  (its __all__ is the list of public functions)
 from sevenloops.runtime import get_num_threads, set_num_threads
+from sevenloops.serialization import load, load_metadata, save
+from sevenloops.strides import memory_map, tiles, windows
 from sevenloops.version import __version__
 
 __all__ = [
     "Tensor",
     "__version__",
-    "algorithms",
-    "conv1d",
-    "conv1d_input_grad",
-    "conv1d_weight_grad",
-    "conv2d",
-    "conv2d_input_grad",
-    "conv2d_weight_grad",
-    "conv3d",
-    "conv3d_input_grad",
-    "conv3d_weight_grad",
-    "conv_transpose1d",
-    "conv_transpose2d",
-    "conv_transpose3d",
-    "cross_entropy",
+    "col2im",
+    "data",
     "enable_grad",
     "errors",
-    "flatten",
+    "functional",
     "get_num_threads",
+    "im2col",
     "is_grad_enabled",
-    "leaky_relu",
-    "linear",
-    "log_softmax",
-    "mse_loss",
+    "load",
+    "load_metadata",
+    "memory_map",
+    "nn",
     "no_grad",
-    "plan_conv1d",
-    "plan_conv2d",
-    "plan_conv3d",
-    "relu",
+    "optim",
+    "save",
     "set_num_threads",
-    "sigmoid",
-    "softmax",
-    "tanh",
+    "testing",
+    "tiles",
+    "use_backend",
+    "windows",
 ]
+__all__ += functional.__all__

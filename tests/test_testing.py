@@ -95,16 +95,48 @@ def test_a_tiny_gradient_is_not_passed_for_its_size():
         check_gradients(square(tiny_absolute), normal((4, 5), 1e-9))
 
 
-def test_a_row_of_tiny_values_counts():
+@pytest.mark.parametrize("scale", [1e-3, 1e-7])
+def test_a_row_of_tiny_values_counts(scale):
+    """At 1e-3 the norm shows it, at 1e-7 only its own elements do."""
+
     def wrong_where_small(grad, x):
         dx = 2 * grad * x
         dx[2] *= 1.5
         return dx
 
     x = normal((4, 5))
-    x[2] *= 1e-4
+    x[2] *= scale
     with pytest.raises(GradientError, match=r"index \(2, \d\)"):
         check_gradients(square(wrong_where_small), x)
+
+
+def test_one_wrong_element_of_many_is_found():
+    def wrong_at_one(grad, x):
+        dx = 2 * grad * x
+        dx[12, 34] *= 1.1
+        return dx
+
+    with pytest.raises(GradientError, match=r"index \(12, 34\)"):
+        check_gradients(square(wrong_at_one), normal((50, 60)))
+
+
+def test_small_arguments_take_small_steps():
+    """The difference of x³ is 3x² + h²."""
+    for scale in SCALES:
+        check_gradients(lambda x: x**3, normal((4, 5), scale))
+
+
+def test_small_arguments_beside_large_constants():
+    """exp(1e-12·z) is 1 + 1e-12·z, and a step of 1e-18 is lost in it: that must not excuse a wrong gradient."""
+    x = normal((4, 5), 1e-12)
+    check_gradients(lambda x: x.exp(), x)
+    wrong = Operation("exp", lambda x: (np.exp(x), x), lambda grad, saved, needs: (1.01 * grad * np.exp(saved),))
+    with pytest.raises(GradientError):
+        check_gradients(lambda x: apply(wrong, x), x)
+
+
+def test_arguments_that_do_not_matter_have_no_gradient():
+    check_gradients(lambda a, b: a * a, normal(3), normal(3))
 
 
 def test_swapped_symmetric_gradients_are_caught():

@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -212,6 +214,19 @@ def test_as_a_decorator():
     with sl.no_grad():
         assert loud()
     assert sl.is_grad_enabled()
+
+
+def test_a_decorated_function_runs_in_several_threads_at_once():
+    inside = threading.Barrier(2)
+
+    @sl.no_grad()
+    def quiet():
+        inside.wait(10)  # both are in
+        return not sl.is_grad_enabled()
+
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(lambda: (quiet(), sl.is_grad_enabled())) for _ in range(2)]
+        assert [call.result() for call in calls] == [(True, True)] * 2
 
 
 def test_functions_that_suspend_are_not_decorated():

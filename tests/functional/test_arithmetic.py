@@ -148,10 +148,12 @@ def test_functions_of_one_operand(name, shape):
 
 
 def test_half_precision_is_summed_in_single():
-    """4096 terms of 1 stop at 2048 if they are added in float16."""
-    x = sl.Tensor(np.ones((), np.float16), requires_grad=True)
-    (x * np.ones(4096, np.float16)).backward(np.ones(4096, np.float16))
-    assert float(x.grad) == 4096
+    """4096 terms of 1, added one by one in float16, stop at 2048."""
+    ones = np.ones((4096, 2), np.float16)
+    for function in OPERATORS:
+        x = sl.Tensor(np.ones(2, np.float16), requires_grad=True)
+        function(x, ones).backward(ones)
+        assert x.grad.tolist() == [4096, 4096]
 
 
 def test_inputs_are_not_changed_and_not_shared():

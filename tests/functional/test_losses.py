@@ -157,6 +157,14 @@ def test_nothing_to_learn_from(reduction):
         assert not t.grad.any()
 
 
+def test_a_mean_over_classes_without_weight_has_no_gradient():
+    x = sl.Tensor(np.random.default_rng(0).standard_normal((2, 3)), requires_grad=True)
+    loss = sl.cross_entropy(x, [0, 0], np.array([0.0, 1.0, 1.0]), label_smoothing=0.1)
+    loss.backward()
+    assert np.isnan(loss.item())
+    assert not x.grad.any()
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_dtype_is_kept_and_half_computes_in_single(dtype):
     x = sl.Tensor(np.zeros((4096, 2), dtype), requires_grad=True)

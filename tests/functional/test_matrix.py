@@ -64,9 +64,9 @@ def test_dtype_is_kept_and_half_computes_in_single(dtype):
     y.backward()
     assert y.dtype == x.grad.dtype == dtype
     assert y.item() == 4096
-    bias = sl.Tensor(np.ones((1, 1), dtype), requires_grad=True)
-    (b @ bias).backward(np.ones((4096, 1), dtype))
-    assert bias.grad.item() == 4096
+    row = sl.Tensor(np.ones((1, 2), dtype), requires_grad=True)
+    (row @ np.ones((4096, 2, 1), dtype)).backward(np.ones((4096, 1, 1), dtype))
+    assert row.grad.tolist() == [[4096, 4096]]
 
 
 @pytest.mark.parametrize("memory", [m for m in MEMORIES if m != "channels-last"])

@@ -114,7 +114,7 @@ def propagate(root: Node, gradient: Array) -> None:
             else:
                 pending[source] = np.asarray(pending[source] + share)  # NumPy's sum of 0-d arrays is a scalar
                 summed.add(source)
-        del grad, grads, inputs, source, share  # the next vjp runs without them in memory
+        del grads, share, inputs, source  # the next vjp runs without them in memory
 
 
 def _broken_rule(node: Node, index: int, source: Any, share: Any) -> RuntimeError:

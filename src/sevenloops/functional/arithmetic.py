@@ -24,7 +24,7 @@ def unbroadcast(gradient: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -
     """Sum over the axes along which an operand of that shape was repeated (the transpose of repeating)."""
     if gradient.shape != shape:
         new = gradient.ndim - len(shape)
-        repeated = tuple(new + i for i, length in enumerate(shape) if length == 1 and gradient.shape[new + i] != 1)
+        repeated = tuple(new + i for i, length in enumerate(shape) if length == 1)
         gradient = gradient.sum((*range(new), *repeated), keepdims=True).reshape(shape)
     return gradient.astype(dtype, copy=False)
 

@@ -48,8 +48,7 @@ def _vjp(grad: Array, saved: Any, needs: tuple[bool, ...]) -> tuple[Array | None
         da = unbroadcast(_product(g, b.swapaxes(-1, -2)), a.shape, grad.dtype).reshape(left.shape)
     if needs[1]:
         if b.ndim == 2:
-            full = np.broadcast_to(a, (*g.shape[:-1], a.shape[-1]))
-            db = products.matmul(_rows(full).T, _rows(g)).astype(grad.dtype, copy=False).reshape(right.shape)
+            db = products.matmul(_rows(a).T, _rows(g)).astype(grad.dtype, copy=False).reshape(right.shape)
         else:
             db = unbroadcast(products.matmul(a.swapaxes(-1, -2), g), b.shape, grad.dtype).reshape(right.shape)
     return da, db

@@ -217,15 +217,26 @@ def test_as_a_decorator():
 
 
 def test_a_decorated_function_runs_in_several_threads_at_once():
-    inside = threading.Barrier(2)
+    """The first to enter is the first to leave, which one shared stack of modes would not survive."""
+    first_is_in, second_is_in, first_is_out = (threading.Event() for _ in range(3))
 
     @sl.no_grad()
-    def quiet():
-        inside.wait(10)  # both are in
+    def quiet(entered, leave):
+        entered.set()
+        assert leave.wait(10)
         return not sl.is_grad_enabled()
 
+    def first():
+        inside = quiet(first_is_in, second_is_in)
+        first_is_out.set()
+        return inside, sl.is_grad_enabled()
+
+    def second():
+        assert first_is_in.wait(10)
+        return quiet(second_is_in, first_is_out), sl.is_grad_enabled()
+
     with ThreadPoolExecutor(2) as pool:
-        calls = [pool.submit(lambda: (quiet(), sl.is_grad_enabled())) for _ in range(2)]
+        calls = [pool.submit(first), pool.submit(second)]
         assert [call.result() for call in calls] == [(True, True)] * 2
 
 

@@ -91,6 +91,19 @@ def test_signals_keep_their_size_at_the_start(activation):
     assert 0.1 < np.mean(sizes) < 10
 
 
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_initial_weights_suit_the_activation(activation):
+    """The bounds of the two rules: 5/3 · √(6 / (fan_in + fan_out)) for tanh, √2 · √(3 / fan_in) for relu."""
+    for name, array in LeNet5(activation=activation, rng=0).state_dict().items():
+        if name.endswith("bias"):
+            assert (array == 0).all()
+            continue
+        taps = 25 if array.ndim == 4 else 1
+        fan_out, fan_in = array.shape[0] * taps, array.shape[1] * taps
+        bound = 5 / 3 * (6 / (fan_in + fan_out)) ** 0.5 if activation == "tanh" else (6 / fan_in) ** 0.5
+        assert 0.95 * bound < np.abs(array).max() <= 1.000001 * bound
+
+
 def test_the_seed_the_dtype_and_the_algorithm_reach_every_layer():
     first, second, other = (LeNet5(rng=seed).state_dict() for seed in (1, 1, 2))
     for name, array in first.items():

@@ -49,8 +49,8 @@ class LeNet5(Module):
     algorithm : str
         That of the convolutions: one of `sevenloops.algorithms()`, or "auto".
     rng : Generator, seed or None
-        Where the initial weights are drawn from: xavier_uniform_ for tanh, kaiming_uniform_ for relu. Biases start
-        at 0.
+        Where the initial weights are drawn from: by xavier_uniform_ for tanh and kaiming_uniform_ for relu, with the
+        gain of the activation. Biases start at 0.
     dtype : float16, float32 or float64
         Of the parameters, and so of the images.
 
@@ -108,7 +108,7 @@ class LeNet5(Module):
         elif activation == "relu":
             init.kaiming_uniform_(parameter, nonlinearity="relu", rng=rng)
         else:
-            init.xavier_uniform_(parameter, rng=rng)
+            init.xavier_uniform_(parameter, init.calculate_gain("tanh"), rng=rng)
 
     def forward(self, x: Tensor | ArrayLike) -> Any:
         """Return the logits, (N, num_classes), of images (N, in_channels, 28 or 32, 28 or 32), or without N."""

@@ -167,9 +167,8 @@ def average(x, windows, count_include_pad=True, divisor_override=None):
     values = np.zeros((*x.shape[:2], *map(len, windows)))
     for n, c in product(*map(range, x.shape[:2])):
         for place, positions in _each_window(windows):
-            if positions:
-                total = math.fsum(x[(n, c, *position)] for position in positions)
-                values[(n, c, *place)] = total / _divisor(windows, place, count_include_pad, divisor_override)
+            total = math.fsum(x[(n, c, *position)] for position in positions)
+            values[(n, c, *place)] = total / _divisor(windows, place, count_include_pad, divisor_override)
     return values
 
 

@@ -18,12 +18,11 @@ def divisor(
 ) -> Array:
     """Return what each window's sum is divided by: one entry if all are equal, else `output_size`; read-only.
 
-    Where a window sees padding only, and that does not count, it is not 0: the sum is 0, and so is the average.
+    It is never 0: without dilation, and with less padding than kernel, every window sees an element of the input.
     """
     if divisor_override is not None:
         return _read_only(np.array(divisor_override, dtype))
-    counts = (geometry.counts(axis, count_include_pad) for axis in range(geometry.axes))
-    return _product(([max(count, 1) for count in axis] for axis in counts), dtype)
+    return _product((geometry.counts(axis, count_include_pad) for axis in range(geometry.axes)), dtype)
 
 
 @lru_cache(maxsize=256)

@@ -174,6 +174,21 @@ def test_memory_order_is_kept_both_ways(name):
     assert x.grad.flags.c_contiguous
 
 
+def test_where_strides_leave_the_order_open_the_layout_decides():
+    grad = np.ones((2, 1, 1, 3))
+    indices = np.zeros((2, 1, 1, 3), np.int64)
+    for dx in (
+        F.adaptive_avg_pool2d_input_grad(grad, (2, 4, 5, 3), layout="NHWC"),
+        F.adaptive_max_pool2d_input_grad(grad, indices, (2, 4, 5, 3), layout="NHWC"),
+        F.avg_pool2d_input_grad(grad, (2, 4, 5, 3), (4, 5), layout="NHWC"),
+        F.max_pool2d_input_grad(grad, indices, (2, 4, 5, 3), (4, 5), layout="NHWC"),
+        F.adaptive_avg_pool2d(grad, (4, 5), layout="NHWC"),
+        F.adaptive_max_pool2d(grad, (4, 5), layout="NHWC"),
+    ):
+        assert dx.shape == (2, 4, 5, 3)
+        assert dx.flags.c_contiguous
+
+
 # --- arguments ------------------------------------------------------------------------------------------------------
 
 

@@ -51,7 +51,7 @@ def avg_pool1d(
     Returns
     -------
     ndarray or Tensor, (N, C, Wo)
-        A Tensor if x is one; the dtype of x, and its memory order. 0 where a window sees padding only.
+        A Tensor if x is one; the dtype of x, and its memory order.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def avg_pool2d(
     Returns
     -------
     ndarray or Tensor, (N, C, Ho, Wo)
-        A Tensor if x is one; the dtype of x, and its memory order. 0 where a window sees padding only.
+        A Tensor if x is one; the dtype of x, and its memory order.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def avg_pool3d(
     Returns
     -------
     ndarray or Tensor, (N, C, Do, Ho, Wo)
-        A Tensor if x is one; the dtype of x, and its memory order. 0 where a window sees padding only.
+        A Tensor if x is one; the dtype of x, and its memory order.
 
     Raises
     ------

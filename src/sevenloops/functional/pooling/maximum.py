@@ -54,7 +54,7 @@ def max_pool1d(
         A Tensor if x is one; the dtype of x, and its memory order.
     ndarray of int64, (N, C, Wo)
         With `return_indices`: the position of each maximum in its flattened, unpadded plane. A window that sees
-        padding only has the maximum -inf and the index -1, and its gradient goes nowhere.
+        padding only, as dilation makes possible, has maximum -inf and index -1, and its gradient goes nowhere.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def max_pool2d(
         A Tensor if x is one; the dtype of x, and its memory order.
     ndarray of int64, (N, C, Ho, Wo)
         With `return_indices`: the position of each maximum in its flattened, unpadded plane. A window that sees
-        padding only has the maximum -inf and the index -1, and its gradient goes nowhere.
+        padding only, as dilation makes possible, has maximum -inf and index -1, and its gradient goes nowhere.
 
     Raises
     ------
@@ -194,7 +194,7 @@ def max_pool3d(
         A Tensor if x is one; the dtype of x, and its memory order.
     ndarray of int64, (N, C, Do, Ho, Wo)
         With `return_indices`: the position of each maximum in its flattened, unpadded plane. A window that sees
-        padding only has the maximum -inf and the index -1, and its gradient goes nowhere.
+        padding only, as dilation makes possible, has maximum -inf and index -1, and its gradient goes nowhere.
 
     Raises
     ------

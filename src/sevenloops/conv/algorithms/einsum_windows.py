@@ -69,10 +69,10 @@ def cost(problem: ConvProblem) -> Cost:
     if g.groups == 1:
         sides = (depth, rows) if problem.direction == "weight_grad" else (rows, depth)
         work = gemm(g.out_channels, *sides, size) + copy(windows, g.kernel_size[-1], size) + copy(outputs, 1, size)
-        held = 2 * windows + 2 * outputs + 2 * prod(g.weight_shape)
     else:
         work = einsum(g.flops, size)
-        held = windows if block else 0
+    # Some versions of NumPy lay out the operands for BLAS where there are groups too.
+    held = 2 * windows + 2 * outputs + 2 * prod(g.weight_shape)
     total = work + passes(block * 2 + (windows if block else 0), 2, size) + calls(40)
     return total.within(block * size + padded_bytes(g, size) + held * size)
 

@@ -51,16 +51,18 @@ def _indices(g: ConvGeometry) -> np.ndarray[tuple[int, int], np.dtype[np.intp]]:
     taps = np.zeros((1,), np.intp)
     positions = np.zeros((1,), np.intp)
     for k, d, n, s, length in zip(g.kernel_size, g.dilation, g.output_size, g.stride, g.span):
-        # The next axis is the faster one: what was counted so far moves by its length.
-        taps = (taps[:, None] * length + np.arange(k) * d).reshape(-1)
-        positions = (positions[:, None] * length + np.arange(n) * s).reshape(-1)
+        # The next axis is the faster one: what was counted so far moves by its length. A step that is ever taken is
+        # shorter than the axis; min() keeps one that never is from overflowing.
+        taps = (taps[:, None] * length + np.arange(k) * min(d, length)).reshape(-1)
+        positions = (positions[:, None] * length + np.arange(n) * min(s, length)).reshape(-1)
     return taps[:, None] + positions
 
 
 def _columns(x: Array, g: ConvGeometry) -> Array:
     """Gather the columns (N, groups, K, P)."""
     flat = padded(x, g, channels_last=False).reshape(g.batch, g.in_channels, -1)
-    return flat[:, :, _indices(g)].reshape(g.batch, g.groups, -1, g.pixels)
+    # Subscripts would gather into memory in the order of the indices, and reshaping would copy it all again.
+    return flat.take(_indices(g), axis=2).reshape(g.batch, g.groups, -1, g.pixels)
 
 
 def _outputs(grad_output: Array, g: ConvGeometry) -> Array:

@@ -41,6 +41,7 @@ def forward(x: Array, weight: Array, out: Array, problem: ConvProblem, epilogue:
                 _grouped(target, part)[...] = term
             else:
                 _grouped(target, part)[...] += term
+            del term  # one product at a time
         epilogue.apply(target, 1, block.outputs)
 
     runtime.parallel(compute, _blocks(problem), problem.threads)

@@ -1,12 +1,15 @@
 """Every rung of the ladder, in both directions, against plain loops in float64."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 
+from sevenloops import runtime
 from sevenloops.arrays import compute_dtype
 from sevenloops.geometry import PoolGeometry
-from sevenloops.pooling import algorithms, execute, registry
+from sevenloops.pooling import algorithms, execute, memory, registry
 from tests.helpers import pooling as oracle
 from tests.helpers.cases import snapshot
 from tests.helpers.pooling import pool_cases
@@ -167,3 +170,50 @@ def test_results_have_the_memory_order_asked_for(algorithm, channels_last):
     results.append(execute.avg_input_grad(y, geometry, algorithm, True, None, channels_last))
     for result in results:
         assert (np.moveaxis(result, 1, -1) if channels_last else result).flags.c_contiguous
+
+
+@pytest.fixture(params=["one by one", "on the thread pool"])
+def tiny_strips(request):
+    """A cache so small that every array is worked on in many parts."""
+    before = runtime.CACHE_BYTES, memory.PARALLEL_BYTES
+    runtime.CACHE_BYTES = 64
+    memory.PARALLEL_BYTES = 0 if request.param == "on the thread pool" else 1 << 40
+    yield
+    runtime.CACHE_BYTES, memory.PARALLEL_BYTES = before
+
+
+@pytest.mark.usefixtures("tiny_strips")
+@given(case=pool_cases(dilated=False))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_in_strips(case):
+    geometry, grad = geometry_of(case), native(case.grad())
+    for x in (native(case.x()), native(case.awkward_x())):
+        values, indices = oracle.maximum(x, case.windows)
+        for with_indices in (False, True):
+            y, places = execute.max_forward(x, geometry, "slices", with_indices, case.channels_last)
+            np.testing.assert_array_equal(y, values)
+        np.testing.assert_array_equal(places, indices)
+    dx = execute.max_input_grad(grad, indices, geometry, "slices", case.channels_last)
+    assert_close(dx, oracle.maximum_grad(grad, indices, case.x_shape))
+    y = execute.avg_forward(native(case.x()), geometry, "slices", True, None, case.channels_last)
+    assert_close(y, oracle.average(case.x(), case.windows))
+    dx = execute.avg_input_grad(grad, geometry, "slices", True, None, case.channels_last)
+    assert_close(dx, oracle.average_grad(grad, case.windows, case.x_shape))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_same_bits_from_several_threads(dtype):
+    x = np.random.default_rng(0).standard_normal((8, 16, 40, 40)).astype(dtype)
+    assert x.nbytes > runtime.CACHE_BYTES
+    geometry = PoolGeometry.forward(x.shape, 3, stride=2, padding=1)
+
+    def call(_):
+        y, indices = execute.max_forward(x, geometry, "slices", True, False)
+        dx = execute.max_input_grad(y, indices, geometry, "slices", False)
+        means = execute.avg_forward(x, geometry, "slices", True, None, False)
+        back = execute.avg_input_grad(means, geometry, "slices", True, None, False)
+        return [array.tobytes() for array in (y, indices, dx, means, back)]
+
+    alone = call(None)
+    with ThreadPoolExecutor(4) as pool:
+        assert all(together == alone for together in pool.map(call, range(8)))

@@ -126,6 +126,12 @@ def test_small_arguments_take_small_steps():
         check_gradients(lambda x: x**3, normal((4, 5), scale))
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_large_arguments_of_curved_functions(seed):
+    """A softmax of numbers in the hundreds bends within a thousandth of them."""
+    check_gradients(lambda x: sl.softmax(x, 1), normal((4, 5), 300, seed), seed=seed)
+
+
 def test_small_arguments_beside_large_constants():
     """exp(1e-12·z) is 1 + 1e-12·z, and a step of 1e-18 is lost in it: that must not excuse a wrong gradient."""
     x = normal((4, 5), 1e-12)

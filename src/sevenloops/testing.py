@@ -19,11 +19,11 @@ __all__ = ["GradientError", "check_gradients"]
 # gradient of a function with small values. h is relative to the size of the argument for the same reason.
 #
 # No step suits every function: a small one drowns in rounding, a large one meets curvature and kinks. A right
-# gradient agrees with the difference for some step, a wrong one for none, so larger ones are tried before an error.
+# gradient agrees with the difference for some step, a wrong one for none, so others are tried before an error.
 
 _ROUNDS = 2  # random pairs (u, v)
 _ELEMENTS = 4  # random elements of each argument that are checked one by one
-_LARGER_STEPS = (1.0, 10.0, 100.0, 1000.0)
+_FACTORS = (1.0, 10.0, 100.0, 1000.0)
 _ROUNDING = 32 * float(np.finfo(np.float64).eps)
 
 
@@ -55,7 +55,7 @@ def check_gradients(
     rtol : float, default 1e-6
         Largest difference, relative to the norm of the argument's gradient.
     eps : float, default 1e-6
-        Step, relative to the root mean square of each argument. Larger ones are tried before an error is raised.
+        Step, relative to the root mean square of each argument. Others are tried before an error is raised.
     seed : int, numpy.random.Generator or None, default 0
         Of the random choices; None means fresh ones.
 
@@ -187,8 +187,8 @@ def _first(result: Any) -> Any:
 def _steps(eps: float, point: Array) -> list[float]:
     """Return the steps to try, the preferred one first: relative to the argument's size, then absolute."""
     size = _root_mean_square(point)
-    relative = [eps * size * factor for factor in _LARGER_STEPS] if size else []
-    return relative + [step for step in (eps, 100 * eps) if step > max(relative, default=0.0)]
+    relative = [eps * size * factor for factor in _FACTORS] if size else []
+    return [*relative, eps, 100 * eps]
 
 
 def _root_mean_square(array: Array) -> float:

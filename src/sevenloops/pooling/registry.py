@@ -24,7 +24,7 @@ Direction: TypeAlias = Literal["forward", "input_grad"]
 #: window that sees padding only. `divisor` has the dtype of the computation, and one entry or `output_size`.
 PoolKernel: TypeAlias = Callable[..., None]
 
-#: What "auto" stands for: faster than every other rung in both directions wherever they were measured.
+#: What "auto" stands for: the fastest rung in every measurement ("windows" sends gradients of maxima the same way).
 AUTO = "slices"
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_arrays
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
-from sevenloops.linear import kernel
+from sevenloops.affine import kernel
 
 __all__ = ["LINEAR", "linear"]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sevenloops.linear import kernel
+from sevenloops.affine import kernel
 
 
 @pytest.mark.parametrize("rows", [0, 1, 5])

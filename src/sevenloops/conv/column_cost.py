@@ -2,8 +2,15 @@
 
 from math import prod
 
-from sevenloops.conv.column_product import Rows, Whole, form_of, lays_side_by_side
-from sevenloops.conv.cost import Cost, calls, copy, gemm, passes
+from sevenloops.conv.column_product import (
+    Rows,
+    Whole,
+    adds_across_images,
+    form_of,
+    lays_side_by_side,
+    sums_over_images,
+)
+from sevenloops.conv.cost import Cost, calls, copy, gemm, passes, runs
 from sevenloops.conv.problem import ConvProblem
 
 __all__ = ["matrix_bytes", "strip_cost"]
@@ -16,31 +23,36 @@ def strip_cost(problem: ConvProblem) -> Cost:
     windows = g.in_channels * g.taps * rows
     outputs = g.out_channels * rows
     laid_out = 0 if form is Whole or (g.is_pointwise and problem.direction == "forward") else windows
-    block = g.batch * g.in_channels * prod(g.span) if g.is_padded else 0
-    if form is Rows:
-        run, sides, count = g.output_size[-1], (g.group_out, g.pixels, depth), g.groups * g.batch
-        if problem.direction == "weight_grad" or lays_side_by_side(g):
-            sides, count = (g.group_out, rows, depth), g.groups
-    else:
+    across = form is Rows and problem.direction == "input_grad" and adds_across_images(g)
+    block = g.batch * g.in_channels * prod(g.span) if g.is_padded or across else 0
+    merged = form is Rows and problem.direction != "input_grad" and lays_side_by_side(g)
+    if form is not Rows:
         run, sides, count = g.in_channels * g.kernel_size[-1], (g.out_channels, rows, depth), 1
+    elif across or merged or (problem.direction == "weight_grad" and not sums_over_images(g)):
+        run, sides, count = g.output_size[-1], (g.group_out, rows, depth), g.groups
+    else:
+        run, sides, count = g.output_size[-1], (g.group_out, g.pixels, depth), g.groups * g.batch
     out, positions, inner = sides
     if problem.direction == "input_grad":
-        # Columns are read, and added to what is read and written.
-        moved = passes(windows, 3, size) + calls(3 * g.taps)
-        total = gemm(inner, positions, out, size, count) + moved
-        held = windows + block
+        # The columns are read once, and what they are added to is read and written.
+        run = run * g.batch if across else run
+        total = gemm(inner, positions, out, size, count) + passes(windows, 3, size) + runs(windows / run)
+        total += calls(3 * g.taps) + copy(outputs if across else 0, 1, size)
+        held = windows + block + (outputs if across else 0)
     elif problem.direction == "weight_grad":
+        weights = prod(g.weight_shape)
         total = gemm(out, inner, positions, size, count) + copy(laid_out, run, size)
-        held = laid_out + block + prod(g.weight_shape) * (1 if form is Whole else 2)
-        if form is Rows:
+        held = laid_out + block + weights * (1 if form is Whole else 2)
+        if form is Rows and sums_over_images(g):
+            total += passes(weights * g.batch, 2, size)
+            held += weights * g.batch
+        elif form is Rows:
             total += copy(outputs, g.pixels, size)
             held += outputs
     else:
         total = gemm(out, positions, inner, size, count) + copy(laid_out, run, size)
-        held = laid_out + block
-        if form is Rows and lays_side_by_side(g):
-            total += copy(outputs, g.pixels, size)
-            held += outputs
+        total += copy(outputs if merged else 0, g.pixels, size)
+        held = laid_out + block + (outputs if merged else 0)
     return (total + passes(block, 2, size) + calls(12)).within(held * size)
 
 

@@ -24,12 +24,24 @@ from sevenloops.conv.problem import ConvProblem
 from sevenloops.geometry import ConvGeometry
 from sevenloops.strides import overlap, padded, window_view
 
-__all__ = ["Form", "Pixels", "Rows", "Whole", "form_of", "lays_side_by_side", "padded_bytes"]
+__all__ = [
+    "Form",
+    "Pixels",
+    "Rows",
+    "Whole",
+    "adds_across_images",
+    "form_of",
+    "lays_side_by_side",
+    "padded_bytes",
+    "sums_over_images",
+]
 
 # From this many adjacent elements on, a run is copied about as fast as a long one.
 _SHORT_RUN = 16
 # Images with fewer positions than this are put side by side, so that a product reads the weights less often.
 _FEW_POSITIONS = 64
+# Up to this length, rows are added faster with the same row of all images behind them.
+_SHORT_ROW = 32
 
 
 class Rows:
@@ -53,15 +65,25 @@ class Rows:
     @staticmethod
     def input_grad(grad_output: Array, matrix: Array, out: Array, g: ConvGeometry) -> None:
         """Add to out (N, C, *input_size) what grad_output (N, O, *output_size) sends back."""
-        cols = matrix.transpose(0, 2, 1) @ grad_output.reshape(g.batch, g.groups, g.group_out, g.pixels)
-        _scatter(cols.reshape(g.batch, g.in_channels, *g.kernel_size, *g.output_size), out, g)
+        grads = grad_output.reshape(g.batch, g.groups, g.group_out, g.pixels)
+        if adds_across_images(g):
+            last = np.ascontiguousarray(grads.transpose(1, 2, 3, 0)).reshape(g.groups, g.group_out, -1)
+            cols = (matrix.transpose(0, 2, 1) @ last).reshape(g.in_channels, *g.kernel_size, *g.output_size, g.batch)
+            _scatter(_images_first(cols), out, g)
+        else:
+            cols = matrix.transpose(0, 2, 1) @ grads
+            _scatter(cols.reshape(g.batch, g.in_channels, *g.kernel_size, *g.output_size), out, g)
 
     @staticmethod
     def weight_grad(grad_output: Array, x: Array, g: ConvGeometry) -> Array:
         """Return the weight's gradient as (O, C/groups, *kernel)."""
-        grads = grad_output.reshape(g.batch, g.groups, g.group_out, g.pixels).transpose(1, 2, 0, 3)
-        cols = _rows(x, g, merge_images=True)
-        result = grads.reshape(g.groups, g.group_out, -1) @ cols.transpose(0, 2, 1)
+        grads = grad_output.reshape(g.batch, g.groups, g.group_out, g.pixels)
+        if sums_over_images(g):
+            per_image = grads @ _rows(x, g).transpose(0, 1, 3, 2)
+            result: Array = per_image.sum(axis=0)
+        else:
+            side_by_side = grads.transpose(1, 2, 0, 3).reshape(g.groups, g.group_out, -1)
+            result = side_by_side @ _rows(x, g, merge_images=True).transpose(0, 2, 1)
         return result.reshape(g.weight_shape)
 
 
@@ -141,6 +163,16 @@ def lays_side_by_side(g: ConvGeometry) -> bool:
     return g.batch > 1 and g.pixels < _FEW_POSITIONS
 
 
+def adds_across_images(g: ConvGeometry) -> bool:
+    """Return whether `Rows` has the images last where it adds gradients up: a row is then a run N times as long."""
+    return g.batch > 1 and g.output_size[-1] <= _SHORT_ROW and g.stride[-1] == 1 and g.taps > 1
+
+
+def sums_over_images(g: ConvGeometry) -> bool:
+    """Return whether `Rows` makes one weight gradient per image: where they are small beside the images' columns."""
+    return g.group_in * g.taps <= 2 * g.pixels
+
+
 def _rows(x: Array, g: ConvGeometry, merge_images: bool = False) -> Array:
     """Return the columns (N, groups, K, P), or with merged images (groups, K, N·P)."""
     source = padded(x, g, channels_last=False)
@@ -171,13 +203,24 @@ def _scatter(cols: Array, out: Array, g: ConvGeometry) -> None:
     """Add columns (N, C, *kernel, *output_size) where im2col reads them: the taps are shifted, strided slices."""
     inside, covered = overlap(g)
     target = out[covered]
-    whole = target.shape[2:] == g.span
-    block = target if whole else np.zeros((g.batch, g.in_channels, *g.span), out.dtype)
+    images_last = cols.strides[0] == cols.itemsize  # then so is the block: both are walked through in one order
+    whole = target.shape[2:] == g.span and not images_last
+    if whole:
+        block = target
+    elif images_last:
+        block = _images_first(np.zeros((g.in_channels, *g.span, g.batch), out.dtype))
+    else:
+        block = np.zeros((g.batch, g.in_channels, *g.span), out.dtype)
     for tap in taps(g):
         at: Index = (slice(None), slice(None), *tap)
         block[tap_index(tap, g)] += cols[at]
     if not whole:
         target += block[inside]
+
+
+def _images_first(array: Array) -> Array:
+    """View (C, …, N) as (N, C, …)."""
+    return array.transpose(array.ndim - 1, *range(array.ndim - 1))
 
 
 def _channels_last(array: Array) -> Array:

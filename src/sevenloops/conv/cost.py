@@ -6,7 +6,7 @@ machine's own. An algorithm's cost is the sum of its parts: ``gemm(â€¦) + copy(â
 
 from dataclasses import dataclass, replace
 
-__all__ = ["Cost", "calls", "copy", "einsum", "gemm", "interpreted", "passes"]
+__all__ = ["Cost", "calls", "copy", "einsum", "gemm", "interpreted", "passes", "runs"]
 
 # float32, one thread; float64 takes twice as long throughout.
 _GEMM_FLOPS = 95e9  # large matrix products
@@ -61,10 +61,12 @@ class Cost:
 
 
 def gemm(m: float, n: float, k: float, itemsize: int, count: float = 1) -> Cost:
-    """`count` products of an (m, k) and a (k, n) matrix; short sides keep BLAS from its full speed."""
-    flops = 2 * m * n * k * count
-    share = m / (m + 6) * (n / (n + 24)) * (k / (k + 24))
-    return Cost(seconds=flops / (_GEMM_FLOPS * share) * itemsize / 4 + count * _PRODUCT_SECONDS, flops=flops)
+    """`count` products of an (m, k) and a (k, n) matrix; BLAS takes as long as if each side were a little longer."""
+    filled = 2 * (m + 6) * (n + 24) * (k + 24) * count
+    return Cost(
+        seconds=filled / _GEMM_FLOPS * itemsize / 4 + count * _PRODUCT_SECONDS,
+        flops=2 * m * n * k * count,
+    )
 
 
 def einsum(flops: float, itemsize: int) -> Cost:
@@ -81,6 +83,11 @@ def copy(elements: float, run: float, itemsize: int) -> Cost:
     """A copy of `elements`, made of contiguous runs of `run` elements; read once and written once."""
     moved = 2 * elements * itemsize
     return Cost(seconds=moved / _BANDWIDTH + elements / max(run, 1) * _RUN_SECONDS, bytes=moved)
+
+
+def runs(count: float) -> Cost:
+    """What it takes to start `count` contiguous runs of a strided copy or sum."""
+    return Cost(seconds=count * _RUN_SECONDS)
 
 
 def passes(elements: float, reads_and_writes: float, itemsize: int) -> Cost:

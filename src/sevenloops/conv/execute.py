@@ -80,12 +80,14 @@ def forward(x: Array, weight: Array, bias: Array | None, chosen: ConvPlan) -> Ar
     return out.astype(x.dtype, copy=False)
 
 
-def input_grad(grad_output: Array, weight: Array, chosen: ConvPlan) -> Array:
-    """Return the gradient (N, C, *spatial) of the input."""
+def input_grad(grad_output: Array, weight: Array, chosen: ConvPlan, bias: Array | None = None) -> Array:
+    """Return the gradient (N, C, *spatial) of the input; a transposed convolution adds its bias (C,) to that."""
     problem = chosen.problem
     out = allocate(problem.geometry.x_shape, problem.dtype, problem.channels_last)
     if out.size:
         _run(chosen, "input_grad", _computable(grad_output, problem), _computable(weight, problem), out, problem)
+        if bias is not None:
+            Epilogue(_computable(bias, problem)).apply(out, 1)
     return out.astype(grad_output.dtype, copy=False)
 
 

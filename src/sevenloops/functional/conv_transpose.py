@@ -21,9 +21,7 @@ __all__ = ["CONV_TRANSPOSE", "conv_transpose1d", "conv_transpose2d", "conv_trans
 def _forward(
     x: Array, weight: Array, bias: Array | None, *, form: ConvForm, plans: dict[Direction, ConvPlan], **_: Any
 ) -> tuple[Array, tuple[Array, Array]]:
-    y = execute.input_grad(form.enter(x), form.weight(weight), plans["input_grad"])
-    if bias is not None:
-        y += bias.reshape(-1, *(1,) * form.layout.axes)
+    y = execute.input_grad(form.enter(x), form.weight(weight), plans["input_grad"], bias)
     return form.leave(y), (x, weight)
 
 
@@ -157,7 +155,7 @@ def conv_transpose2d(
 ) -> Any:
     """Transposed convolution over two axes: each input element spreads the kernel over the output.
 
-    y[n, o, i·s + u·d - p, j·s + v·d - p] += weight[c, o, u, v] · x[n, c, i, j]  for all c, i, j, u, v inside; plus bias[o].
+    y[n, o, i·s + u·d - p, j·s + v·d - p] += weight[c, o, u, v] · x[n, c, i, j]  for c, i, j, u, v inside; + bias[o].
 
     Parameters
     ----------
@@ -230,7 +228,7 @@ def conv_transpose3d(
 ) -> Any:
     """Transposed convolution over three axes: each input element spreads the kernel over the output.
 
-    y[n, o, (i, j, k)·s + u·d - p] += weight[c, o, u] · x[n, c, i, j, k]  for all c, positions and taps u; plus bias[o].
+    y[n, o, (i, j, k)·s + u·d - p] += weight[c, o, u] · x[n, c, i, j, k]  for all c, positions, taps u; + bias[o].
 
     Parameters
     ----------

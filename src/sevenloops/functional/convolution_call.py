@@ -14,7 +14,7 @@ from sevenloops.errors import ShapeError
 from sevenloops.geometry import ConvGeometry, Layout, resolve_layout
 from sevenloops.geometry.arguments import integer
 
-__all__ = ["ConvForm", "Options", "check_bias", "inputs"]
+__all__ = ["ConvForm", "Options", "check_bias", "check_given", "inputs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class ConvForm:
         if ndim not in (axes + 1, axes + 2):
             letters = form.layout.name
             raise ShapeError(
-                f"{name} must have {axes + 2} axes ({letters}), or {axes + 1} without the batch axis, but it has {ndim}."
+                f"{name} must have {axes + 2} axes ({letters}), or {axes + 1} without the batch axis, "
+                f"but it has {ndim}; reshape it."
             )
         return form
 
@@ -95,13 +96,23 @@ class Options:
 def inputs(**values: Any) -> tuple[list[Any], list[Any]]:
     """Return the values of a call as Tensors or arrays, and as plain arrays; array-likes are converted.
 
+    Only the bias may be None.
+
     Raises
     ------
     TypeError
-        If they do not share one float dtype.
+        If they do not share one float dtype, or one is missing.
     """
+    check_given(**{name: value for name, value in values.items() if name != "bias"})
     arrays = float_arrays(**{name: v.data if isinstance(v, Tensor) else v for name, v in values.items()})
     return [v if isinstance(v, Tensor) else a for v, a in zip(values.values(), arrays)], arrays
+
+
+def check_given(**values: Any) -> None:
+    """Refuse None where an array is needed."""
+    for name, value in values.items():
+        if value is None:
+            raise TypeError(f"{name} must be an array, but got None.")
 
 
 def check_bias(bias: Array | None, out_channels: int) -> None:

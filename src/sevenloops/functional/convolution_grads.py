@@ -5,7 +5,7 @@ from typing import Any
 from sevenloops.arrays import Array, ArrayLike, float_arrays
 from sevenloops.conv import execute
 from sevenloops.errors import ShapeError
-from sevenloops.functional.convolution_call import ConvForm, Options
+from sevenloops.functional.convolution_call import ConvForm, Options, check_given
 from sevenloops.geometry import ConvGeometry
 from sevenloops.geometry.arguments import PaddingLike, SizeLike, shape_tuple
 
@@ -22,6 +22,7 @@ __all__ = [
 def _input_grad(
     axes: int, grad_output: Any, weight: Any, input_size: Any, layout: str, options: Options, **parameters: Any
 ) -> Array:
+    check_given(grad_output=grad_output, weight=weight)
     grad, w = float_arrays(grad_output=grad_output, weight=weight)
     form = ConvForm.of(axes, layout, grad.ndim, "grad_output")
     size = form.shape(shape_tuple("input_size", input_size, grad.ndim))
@@ -35,6 +36,7 @@ def _input_grad(
 def _weight_grad(
     axes: int, grad_output: Any, x: Any, kernel_size: Any, layout: str, options: Options, **parameters: Any
 ) -> Array:
+    check_given(grad_output=grad_output, x=x)
     grad, array = float_arrays(grad_output=grad_output, x=x)
     form = ConvForm.of(axes, layout, array.ndim)
     if grad.ndim != array.ndim:
@@ -125,7 +127,7 @@ def conv2d_input_grad(
 ) -> Array:
     """Return the gradient of the input of `conv2d`.
 
-    dx[n, c, i·s + u·d - p, j·s + v·d - p] += weight[o, c, u, v] · grad_output[n, o, i, j]  for all o, i, j, u, v inside.
+    dx[n, c, i·s + u·d - p, j·s + v·d - p] += weight[o, c, u, v] · grad_output[n, o, i, j]  for o, i, j, u, v inside.
 
     Parameters
     ----------
@@ -361,7 +363,7 @@ def conv3d_weight_grad(
 ) -> Array:
     """Return the gradient of the weight of `conv3d`.
 
-    dw[o, c, u] = Σ_n Σ_i  grad_output[n, o, i] · x[n, c, i·s + u·d - p]  for the positions i and taps u in three axes.
+    dw[o, c, u] = Σ_n Σ_i  grad_output[n, o, i] · x[n, c, i·s + u·d - p]  for positions i and taps u in three axes.
 
     Parameters
     ----------

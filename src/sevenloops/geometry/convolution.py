@@ -5,6 +5,7 @@ input gradient of the convolution that maps y to x, so `ConvGeometry.transposed`
 its `input_size` is the size of the *result*.
 """
 
+import sys
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import prod
@@ -16,6 +17,9 @@ from sevenloops.geometry.axis import effective_kernel, output_length
 from sevenloops.geometry.layout import Layout
 
 __all__ = ["ConvGeometry"]
+
+#: More float64 elements than this have more bytes than addresses.
+_MOST_ELEMENTS = sys.maxsize // 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +239,7 @@ class ConvGeometry:
         """
         kernel = per_axis("kernel_size", kernel_size, len(x_shape) - 2)
         groups = integer("groups", groups, 1)
-        if x_shape[1] % groups:
-            raise ShapeError(f"groups must divide the input's channels, but {groups} does not divide {x_shape[1]}.")
+        _check_groups(groups, x_shape[1], "the input's")
         weight_shape = (grad_shape[1], x_shape[1] // groups, *kernel)
         geometry = cls.forward(x_shape, weight_shape, groups=groups, layout=layout, **parameters)
         _check_grad(grad_shape, geometry, layout)
@@ -281,10 +284,10 @@ class ConvGeometry:
         if weight_shape[0] != x_shape[1]:
             raise ShapeError(
                 f"The transposed weight's first (input-channel) axis must equal the input's channels, "
-                f"but the weight has {weight_shape[0]} and the input {x_shape[1]}."
+                f"but the weight has {weight_shape[0]} and the input {x_shape[1]}; check the layout and the order of "
+                f"the axes."
             )
-        if x_shape[1] % groups:
-            raise ShapeError(f"groups must divide the input's channels, but {groups} does not divide {x_shape[1]}.")
+        _check_groups(groups, x_shape[1], "the input's")
         _check_sizes(x_shape, kernel, weight_shape[1])
         pads = paddings(padding, x_shape[2:], kernel, stride, dilation, allow_same=False)
         result = []
@@ -294,7 +297,7 @@ class ConvGeometry:
             if op >= max(s, d):
                 raise ShapeError(
                     f"output_padding must be less than the stride or the dilation, but on axis {axis} it is {op} "
-                    f"with stride {s} and dilation {d}."
+                    f"with stride {s} and dilation {d}; use {max(s, d) - 1} at most."
                 )
             size = (length - 1) * s + effective_kernel(k, d) - before - after + op
             if size < 1:
@@ -304,7 +307,7 @@ class ConvGeometry:
                     f"use less padding."
                 )
             result.append(size)
-        return cls(
+        geometry = cls(
             batch=x_shape[0],
             in_channels=weight_shape[1] * groups,
             out_channels=x_shape[1],
@@ -316,6 +319,8 @@ class ConvGeometry:
             dilation=dilation,
             groups=groups,
         )
+        _check_addressable(geometry, x="result", out="input")
+        return geometry
 
 
 @lru_cache(maxsize=4096)
@@ -341,7 +346,7 @@ def _build(
                 f"use a larger input, more padding or a smaller kernel."
             )
         output.append(out)
-    return ConvGeometry(
+    geometry = ConvGeometry(
         batch=x_shape[0],
         in_channels=x_shape[1],
         out_channels=out_channels,
@@ -353,6 +358,22 @@ def _build(
         dilation=dilation,
         groups=groups,
     )
+    _check_addressable(geometry)
+    return geometry
+
+
+def _check_addressable(geometry: ConvGeometry, x: str = "input", out: str = "output") -> None:
+    for name, shape in (
+        (x, geometry.x_shape),
+        ("weight", geometry.weight_shape),
+        (out, geometry.out_shape),
+        (f"padded {x}", (geometry.batch, geometry.in_channels, *geometry.span)),
+    ):
+        if prod(max(size, 1) for size in shape) > _MOST_ELEMENTS:
+            raise ShapeError(
+                f"An array can have {_MOST_ELEMENTS:,} elements at most, but the {name} would have the shape {shape} "
+                f"(channels first); use smaller sizes, strides or padding."
+            )
 
 
 def _check_sizes(x_shape: tuple[int, ...], kernel: tuple[int, ...], out_channels: int) -> None:
@@ -371,15 +392,22 @@ def _check_sizes(x_shape: tuple[int, ...], kernel: tuple[int, ...], out_channels
 def _check_channels(
     name: str, channels: int, weight_shape: tuple[int, ...], groups: int, layout: Layout | None
 ) -> None:
-    if channels % groups:
-        raise ShapeError(f"groups must divide the input's channels, but {groups} does not divide {channels}.")
-    if weight_shape[0] % groups:
-        raise ShapeError(f"groups must divide the output channels, but {groups} does not divide {weight_shape[0]}.")
+    _check_groups(groups, channels, "the input's")
+    _check_groups(groups, weight_shape[0], "the output")
     if weight_shape[1] * groups != channels:
         where = f" (layout {layout.name})" if layout else ""
         raise ShapeError(
             f"The {name}'s input channels times groups must equal the input's channels, "
-            f"but {weight_shape[1]} · {groups} = {weight_shape[1] * groups} and the input has {channels}{where}."
+            f"but {weight_shape[1]} · {groups} = {weight_shape[1] * groups} and the input has {channels}{where}; "
+            f"check the layout, groups and the order of the axes."
+        )
+
+
+def _check_groups(groups: int, channels: int, whose: str) -> None:
+    if channels % groups:
+        raise ShapeError(
+            f"groups must divide {whose} channels, but {groups} does not divide {channels}; "
+            f"use a divisor of {channels}."
         )
 
 

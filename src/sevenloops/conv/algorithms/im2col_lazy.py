@@ -123,7 +123,7 @@ def blocks_of(problem: ConvProblem) -> Blocks:
 
 def workspace(problem: ConvProblem, blocks: Blocks) -> int:
     """Return the bytes that a way of cutting allocates beyond the result."""
-    at_once = min(blocks.at_once, len(_strips(problem, blocks)))
+    at_once = min(blocks.at_once, _strip_count(problem, blocks))
     total = at_once * strip_cost(_first_strip(problem, blocks)).workspace + matrix_bytes(problem)
     if problem.direction == "weight_grad":
         total += at_once * prod(problem.geometry.weight_shape) * problem.itemsize
@@ -133,7 +133,7 @@ def workspace(problem: ConvProblem, blocks: Blocks) -> int:
 def cost(problem: ConvProblem) -> Cost:
     """The first strip's, as often as there are strips, on the threads."""
     blocks = blocks_of(problem)
-    count = len(_strips(problem, blocks))
+    count = _strip_count(problem, blocks)
     threads = min(blocks.at_once, count) if runtime.blas_is_held() else 1
     total = strip_cost(_first_strip(problem, blocks)).times(count).over(threads)
     return total.within(workspace(problem, blocks))
@@ -176,6 +176,11 @@ def _pieces(length: int, size: int) -> list[slice]:
 def _strips(problem: ConvProblem, blocks: Blocks) -> list[tuple[slice, slice]]:
     g = problem.geometry
     return list(product(_pieces(g.batch, blocks.images), _pieces(g.output_size[0], blocks.rows)))
+
+
+def _strip_count(problem: ConvProblem, blocks: Blocks) -> int:
+    g = problem.geometry
+    return ceil(g.batch / blocks.images) * ceil(g.output_size[0] / blocks.rows)
 
 
 def _first_strip(problem: ConvProblem, blocks: Blocks) -> ConvProblem:

@@ -38,7 +38,7 @@ def strip_cost(problem: ConvProblem) -> Cost:
         run = run * g.batch if across else run
         total = gemm(inner, positions, out, size, count) + passes(windows, 3, size) + runs(windows / run)
         total += calls(3 * g.taps) + copy(outputs if across else 0, 1, size)
-        held = windows + block + (outputs if across else 0)
+        held = windows + block + outputs  # which are copied too where their strides are no matrix's
     elif problem.direction == "weight_grad":
         weights = prod(g.weight_shape)
         total = gemm(out, inner, positions, size, count) + copy(laid_out, run, size)

@@ -65,13 +65,13 @@ class Rows:
     @staticmethod
     def input_grad(grad_output: Array, matrix: Array, out: Array, g: ConvGeometry) -> None:
         """Add to out (N, C, *input_size) what grad_output (N, O, *output_size) sends back."""
-        grads = grad_output.reshape(g.batch, g.groups, g.group_out, g.pixels)
         if adds_across_images(g):
-            last = np.ascontiguousarray(grads.transpose(1, 2, 3, 0)).reshape(g.groups, g.group_out, -1)
+            images_last = grad_output.transpose(*range(1, grad_output.ndim), 0)
+            last = images_last.reshape(g.groups, g.group_out, g.pixels * g.batch)
             cols = (matrix.transpose(0, 2, 1) @ last).reshape(g.in_channels, *g.kernel_size, *g.output_size, g.batch)
             _scatter(_images_first(cols), out, g)
         else:
-            cols = matrix.transpose(0, 2, 1) @ grads
+            cols = matrix.transpose(0, 2, 1) @ grad_output.reshape(g.batch, g.groups, g.group_out, g.pixels)
             _scatter(cols.reshape(g.batch, g.in_channels, *g.kernel_size, *g.output_size), out, g)
 
     @staticmethod

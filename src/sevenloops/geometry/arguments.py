@@ -4,6 +4,8 @@ import operator
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from sevenloops.errors import ShapeError
 from sevenloops.geometry.axis import same_padding
 
@@ -15,7 +17,7 @@ PaddingLike: TypeAlias = int | str | Sequence[int | Sequence[int]]
 
 def integer(name: str, value: Any, minimum: int) -> int:
     """Return `value` as an int of at least `minimum`; floats and bools are refused, whatever their value."""
-    if isinstance(value, bool):
+    if isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be an integer, but got {value!r}.")
     try:
         number = operator.index(value)
@@ -28,9 +30,7 @@ def integer(name: str, value: Any, minimum: int) -> int:
 
 def flag(name: str, value: Any) -> bool:
     """Return `value` if it is a bool (NumPy's included)."""
-    if value is True or value is False:
-        return bool(value)
-    if type(value).__name__ in ("bool", "bool_"):
+    if isinstance(value, (bool, np.bool_)):
         return bool(value)
     raise TypeError(f"{name} must be True or False, but got {value!r}.")
 

@@ -87,7 +87,8 @@ def _window_sums(x: Array, geometry: AdaptiveGeometry) -> Array:
 
 def _global_max(x: Array, out: Array, indices: Array | None) -> None:
     if indices is None:
-        np.max(x, axis=tuple(range(2, x.ndim)), keepdims=True, out=out)
+        # Not np.max(…, out=out): NumPy 2.0 and 2.1 then start at the wrong end of axes with negative strides.
+        out[...] = x.max(tuple(range(2, x.ndim)), keepdims=True)
         return
     maxima, positions = first_maximum(x.reshape(*x.shape[:2], -1))
     out[...] = maxima.reshape(out.shape)

@@ -97,3 +97,11 @@ def test_adaptive_windows_of_two_sizes():
     np.testing.assert_array_equal(F.adaptive_avg_pool1d(x, 3), [[[1.5, 3, 4.5]]])
     np.testing.assert_array_equal(F.adaptive_max_pool1d(x, 3), [[[2, 4, 5]]])
     np.testing.assert_array_equal(F.adaptive_avg_pool1d(x, 7).shape, (1, 1, 7))
+
+
+@pytest.mark.parametrize("algorithm", F.pooling_algorithms())
+def test_a_reversed_input_pools_as_its_copy(algorithm):
+    x = np.array([[[-1.0, -2.0, -4.0, -3.0]]])[..., ::-1]  # NumPy 2.0's np.max(…, out=…) is wrong here
+    assert F.max_pool1d(x, 2, algorithm=algorithm).tolist() == [[[-3, -1]]]
+    assert F.global_max_pool1d(x).tolist() == [[[-1]]]
+    assert F.global_max_pool2d(x[..., None, :]).tolist() == [[[[-1]]]]

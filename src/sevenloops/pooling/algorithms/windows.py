@@ -22,7 +22,8 @@ def max_forward(x: Array, geometry: PoolGeometry, out: Array, indices: Array | N
     """Take the maximum over the axes of the window."""
     view = window_view(padded(x, geometry, False, -np.inf), geometry)
     if indices is None:
-        np.max(view, axis=_window_axes(geometry), out=out)
+        # Not np.max(…, out=out): NumPy 2.0 and 2.1 then start at the wrong end of axes with negative strides.
+        out[...] = view.max(_window_axes(geometry))
         return
     # One axis at a time, from the last: the winner of each row, then of the rows, which keeps the row-major order.
     maxima, taps = first_maximum(view)

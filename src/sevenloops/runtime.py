@@ -6,10 +6,12 @@ Threads may not exist (Pyodide) and the cache folder may be read-only; everythin
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import cache
+from contextvars import copy_context
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,16 +38,22 @@ CACHE_BYTES = 512 * 1024
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> Array:
-    """Allocate an uninitialised workspace; every workspace of the library comes from here."""
+    """Allocate an uninitialised workspace; kernels get all memory that is not set to a value from here."""
     return np.empty(shape, dtype)
 
 
-# --- threads ----------------------------------------------------------------------------------------------
+# --- threads -----------------------------------------------------------------------------------------------------
 
+
+class _PerThread(threading.local):
+    working = False  # whether this thread is within a call made by `parallel`
+    holds = 0  # how many of the holders of BLAS are this thread's
+
+
+_here = _PerThread()
 _lock = threading.Lock()
-_threads: int | None = None
+_threads: int | None = None  # as set; None for the start value
 _pool: ThreadPoolExecutor | None = None
-_in_worker = threading.local()
 
 
 def _threads_exist() -> bool:
@@ -54,20 +62,36 @@ def _threads_exist() -> bool:
 
 
 def _available_cores() -> int:
-    if not _threads_exist():
-        return 1
     if hasattr(os, "sched_getaffinity"):  # Linux; respects taskset and containers' cpusets
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
+@cache
+def _threads_at_start() -> int:
+    text = os.environ.get("SEVENLOOPS_NUM_THREADS")
+    if not text:
+        return _available_cores()
+    try:
+        count = int(text)
+    except ValueError:
+        raise ValueError(
+            f"SEVENLOOPS_NUM_THREADS must be a whole number of threads, but is {text!r}; unset it to use every core."
+        ) from None
+    return _at_least_one("SEVENLOOPS_NUM_THREADS", count)
+
+
 def get_num_threads() -> int:
-    """Return how many threads an operation may use."""
-    global _threads
-    if _threads is None:
-        value = os.environ.get("SEVENLOOPS_NUM_THREADS")
-        _threads = _thread_count("SEVENLOOPS_NUM_THREADS", value) if value else _available_cores()
-    return _threads
+    """Return how many threads an operation may use.
+
+    Raises
+    ------
+    ValueError
+        If nothing has been set and the variable SEVENLOOPS_NUM_THREADS is no number of threads.
+    """
+    if not _threads_exist():
+        return 1
+    return _threads or _threads_at_start()
 
 
 def set_num_threads(n: int) -> None:
@@ -97,32 +121,28 @@ def set_num_threads(n: int) -> None:
     >>> sl.set_num_threads(before)
     """
     global _threads, _pool
-    count = _thread_count("n", n)
+    if isinstance(n, bool) or not isinstance(n, int | np.integer):
+        raise TypeError(f"n must be a whole number of threads, but got {n!r}.")
     with _lock:
-        _threads = count if _threads_exist() else 1
+        _threads = _at_least_one("n", int(n))
         old = _pool
         _pool = None
     if old is not None:
         old.shutdown(wait=False)  # calls under way finish their work on it
 
 
-def _thread_count(name: str, value: Any) -> int:
-    """Return a checked number of threads; decimal text comes from the environment."""
-    if isinstance(value, str) and value.isdecimal():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be a whole number of threads, but got {value!r}.")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1 thread, but got {value}.")
-    return int(value)
+def _at_least_one(name: str, count: int) -> int:
+    if count < 1:
+        raise ValueError(f"{name} must be at least 1 thread, but got {count}.")
+    return count
 
 
 def parallel(function: Callable[[T], None], items: Iterable[T], at_once: int | None = None) -> None:
     """Call ``function(item)`` for every item, on the thread pool where that helps.
 
-    The calls must write to separate places: their order is free. With BLAS's own threads not held back (see
-    `single_threaded_blas`) the items run one after another, since BLAS then uses the cores itself. A call from
-    within a pool thread runs serially, so nesting cannot wait for itself.
+    The calls must write to separate places: their order is free. They see the caller's context variables, NumPy's
+    error state among them. With BLAS's own threads not held back (see `single_threaded_blas`) the items run one after
+    another, since BLAS then uses the cores itself, and so do those of a call from within a call.
 
     Parameters
     ----------
@@ -134,72 +154,93 @@ def parallel(function: Callable[[T], None], items: Iterable[T], at_once: int | N
     Raises
     ------
     BaseException
-        The first exception of a call, after all calls that had started have ended.
+        The first exception of a call, after all calls that had started have ended. No further ones start.
     """
     work = list(items)
-    threads = min(get_num_threads(), len(work), at_once or len(work))
-    if threads < 2 or getattr(_in_worker, "active", False):
-        for item in work:
-            function(item)
-        return
-    with single_threaded_blas() as held:
-        if not held:
-            for item in work:
-                function(item)
-            return
-        queue = iter(work)
-        take = threading.Lock()
+    threads = min(get_num_threads(), len(work), len(work) if at_once is None else at_once)
+    if threads > 1 and not _here.working:
+        with single_threaded_blas() as held:
+            if held:
+                _share_out(function, work, threads)
+                return
+    for item in work:
+        function(item)
 
-        def drain() -> None:
-            nested, _in_worker.active = getattr(_in_worker, "active", False), True
-            try:
-                while True:
-                    with take:
-                        try:
-                            item = next(queue)
-                        except StopIteration:
-                            return
-                    function(item)
-            finally:
-                _in_worker.active = nested
 
-        # The calling thread works too: one thread fewer to wake, and progress even if the pool is busy.
-        helpers = []
-        with suppress(RuntimeError):  # no new thread can start, or the interpreter is closing down
-            for _ in range(threads - 1):
-                helpers.append(_submit(drain))
+def _share_out(function: Callable[[T], None], work: list[T], threads: int) -> None:
+    """Let this thread and the pool's take items until none is left or a call has failed."""
+    queue = deque(work)  # its methods are atomic
+    failures: list[BaseException] = []
+    changed = threading.Condition()
+    helping = 0
+
+    def drain() -> None:
         try:
-            drain()
+            _here.working = True
+            while True:
+                try:
+                    item = queue.popleft()
+                except IndexError:
+                    return
+                function(item)
+        except BaseException as error:
+            failures.append(error)
+            queue.clear()
         finally:
-            for helper in helpers:
-                if not helper.cancel():
-                    helper.exception()
-        for helper in helpers:
-            if not helper.cancelled():
-                helper.result()
+            _here.working = False
+
+    def help_out() -> None:
+        nonlocal helping
+        with changed:
+            helping += 1
+        drain()
+        with changed:
+            helping -= 1
+            changed.notify()
+
+    # The calling thread works too: one thread fewer to wake, and progress even if the pool is busy. It waits for the
+    # helpers that have begun; those that come later find no item.
+    try:
+        with suppress(RuntimeError):  # the threads there are do the work
+            for _ in range(threads - 1):
+                _submit(partial(copy_context().run, help_out))
+        drain()
+    finally:
+        with changed:
+            changed.wait_for(lambda: helping == 0)
+    try:
+        if failures:
+            raise failures[0]
+    finally:
+        failures.clear()  # its traceback leads back to this list: a cycle would keep the arrays of the call
 
 
-def _submit(function: Callable[[], None]) -> Any:
+def _submit(function: Callable[[], None]) -> None:
     global _pool
     with _lock:
         if _pool is None:
             _pool = ThreadPoolExecutor(max(1, get_num_threads() - 1), thread_name_prefix="sevenloops")
-        return _pool.submit(function)
+        try:
+            _pool.submit(function)
+        except RuntimeError:  # no new thread can start, or the interpreter is closing down
+            _pool = None  # where nothing takes what has been submitted
+            raise
 
 
-def _forget_pool() -> None:
-    """Drop the pool in a forked child: its threads were not copied, and the locks may have been held."""
+def _forget_other_threads() -> None:
+    """Drop what a forked child has of its parent's other threads: the pool, held locks, their holds of BLAS."""
     global _pool, _lock, _blas_lock, _blas_holders
     _pool = None
     _lock = threading.Lock()
     _blas_lock = threading.Lock()
     if _blas_holders:
-        _blas_holders = 0
-        _restore_blas()
+        _blas_holders = _here.holds
+        if not _blas_holders:
+            _restore_blas()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)
+    os.register_at_fork(after_in_child=_forget_other_threads)
 
 
 # --- BLAS --------------------------------------------------------------------------------------------------------
@@ -217,7 +258,13 @@ def _blas_controllers() -> tuple[Any, ...]:
         from threadpoolctl import ThreadpoolController
     except ImportError:
         return ()
-    return tuple(ThreadpoolController().select(user_api="blas").lib_controllers)
+    libraries = tuple(ThreadpoolController().select(user_api="blas").lib_controllers)
+    return () if any(map(_counts_by_thread, libraries)) else libraries
+
+
+def _counts_by_thread(library: Any) -> bool:
+    """Return whether a BLAS has one setting per calling thread: then none of them can hold it for the others."""
+    return bool(library.internal_api == "openblas" and library.threading_layer == "openmp")
 
 
 def blas_is_held() -> bool:
@@ -240,11 +287,13 @@ def single_threaded_blas() -> Iterator[bool]:
         if _blas_holders == 0:
             _blas_before[:] = [(library, library.get_num_threads()) for library in _blas_controllers()]
             for library, _ in _blas_before:
-                library.set_num_threads(1)
+                _set_blas_threads(library, 1)
         _blas_holders += 1
+    _here.holds += 1
     try:
         yield True
     finally:
+        _here.holds -= 1
         with _blas_lock:
             _blas_holders -= 1
             if _blas_holders == 0:
@@ -253,7 +302,21 @@ def single_threaded_blas() -> Iterator[bool]:
 
 def _restore_blas() -> None:
     for library, threads in _blas_before:
-        library.set_num_threads(threads)
+        _set_blas_threads(library, threads)
+
+
+def _set_blas_threads(library: Any, threads: int) -> None:
+    """Set the threads of one BLAS, from whichever thread of the process.
+
+    From 3.8 on threadpoolctl obeys only the first thread that sets OpenBLAS's, and ignores all others without a word,
+    until that one gives the control up.
+    """
+    give_up = getattr(library, "clear_controlling_thread", None)
+    if give_up is not None:
+        give_up(force=True)
+    library.set_num_threads(threads)
+    if give_up is not None:
+        give_up(force=True)
 
 
 # --- folders -----------------------------------------------------------------------------------------------------

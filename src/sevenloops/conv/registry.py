@@ -63,9 +63,9 @@ def register(algorithm: ConvAlgorithm) -> ConvAlgorithm:
     """
     if algorithm.name in _TABLE or algorithm.name == "auto":
         raise ValueError(f"Algorithm names must be unique, but {algorithm.name!r} is taken; choose another name.")
-    _TABLE[algorithm.name] = algorithm
     for direction in DIRECTIONS:
         backends.register(operation(algorithm.name), direction, "numpy", getattr(algorithm, direction))
+    _TABLE[algorithm.name] = algorithm
     return algorithm
 
 

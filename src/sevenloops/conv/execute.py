@@ -15,29 +15,9 @@ from sevenloops.conv.problem import ConvProblem, Direction, Epilogue
 from sevenloops.conv.select import ConvPlan, select
 from sevenloops.errors import UnsupportedGeometryError
 from sevenloops.geometry import ConvGeometry
+from sevenloops.memory import allocate
 
-__all__ = ["bias_grad", "forward", "has_channels_last", "input_grad", "plan", "weight_grad"]
-
-
-def has_channels_last(array: Array, otherwise: bool) -> bool:
-    """Return whether the channels of an (N, C, *spatial) array are adjacent in memory, by its strides.
-
-    Axes of length one say nothing, nor do those that repeat one element (stride 0). Where the others leave it open,
-    as with one channel, the answer is `otherwise`.
-    """
-    channels, *positions = (abs(s) if size > 1 else 0 for size, s in zip(array.shape[1:], array.strides[1:]))
-    least = min(filter(None, positions), default=0)
-    if not channels or not least or channels == least:
-        return otherwise
-    return channels < least
-
-
-def allocate(shape: tuple[int, ...], dtype: np.dtype[Any], channels_last: bool) -> Array:
-    """Allocate an (N, C, *spatial) result whose memory has the channels last or first."""
-    if not channels_last:
-        return runtime.empty(shape, dtype)
-    last = runtime.empty((shape[0], *shape[2:], shape[1]), dtype)
-    return last.transpose(0, last.ndim - 1, *range(1, last.ndim - 1))
+__all__ = ["bias_grad", "forward", "input_grad", "plan", "weight_grad"]
 
 
 def plan(

@@ -7,7 +7,8 @@ from sevenloops.autograd import Operation, Tensor, apply, is_grad_enabled
 from sevenloops.conv import execute
 from sevenloops.conv.problem import Direction
 from sevenloops.conv.select import ConvPlan
-from sevenloops.functional.convolution_call import ConvForm, Options, check_bias, inputs
+from sevenloops.functional.call import Form, inputs
+from sevenloops.functional.convolution_call import Options, check_bias
 from sevenloops.geometry import ConvGeometry
 from sevenloops.geometry.arguments import PaddingLike, SizeLike
 
@@ -19,7 +20,7 @@ __all__ = ["CONV_TRANSPOSE", "conv_transpose1d", "conv_transpose2d", "conv_trans
 
 
 def _forward(
-    x: Array, weight: Array, bias: Array | None, *, form: ConvForm, plans: dict[Direction, ConvPlan], **_: Any
+    x: Array, weight: Array, bias: Array | None, *, form: Form, plans: dict[Direction, ConvPlan], **_: Any
 ) -> tuple[Array, tuple[Array, Array]]:
     y = execute.input_grad(form.enter(x), form.weight(weight), plans["input_grad"], bias)
     return form.leave(y), (x, weight)
@@ -31,7 +32,7 @@ def _vjp(
     needs: tuple[bool, ...],
     *,
     geometry: ConvGeometry,
-    form: ConvForm,
+    form: Form,
     plans: dict[Direction, ConvPlan],
     **_: Any,
 ) -> tuple[Array | None, Array | None, Array | None]:
@@ -54,7 +55,7 @@ CONV_TRANSPOSE = Operation("conv_transpose", _forward, _vjp)
 
 def _transpose(axes: int, x: Any, weight: Any, bias: Any, layout: str, options: Options, **parameters: Any) -> Any:
     values, (x_array, w_array, b_array) = inputs(x=x, weight=weight, bias=bias)
-    form = ConvForm.of(axes, layout, x_array.ndim)
+    form = Form.of(axes, layout, x_array.ndim)
     geometry = ConvGeometry.transposed(
         form.shape(x_array.shape), form.weight(w_array).shape, layout=form.layout, **parameters
     )

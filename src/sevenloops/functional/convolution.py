@@ -10,7 +10,8 @@ from sevenloops.autograd import Operation, Tensor, apply, is_grad_enabled
 from sevenloops.conv import execute
 from sevenloops.conv.problem import Direction
 from sevenloops.conv.select import ConvPlan
-from sevenloops.functional.convolution_call import ConvForm, Options, check_bias, inputs
+from sevenloops.functional.call import Form, inputs
+from sevenloops.functional.convolution_call import Options, check_bias
 from sevenloops.geometry import ConvGeometry
 from sevenloops.geometry.arguments import PaddingLike, SizeLike
 
@@ -18,7 +19,7 @@ __all__ = ["CONVOLUTION", "conv1d", "conv2d", "conv3d"]
 
 
 def _forward(
-    x: Array, weight: Array, bias: Array | None, *, form: ConvForm, plans: dict[Direction, ConvPlan], **_: Any
+    x: Array, weight: Array, bias: Array | None, *, form: Form, plans: dict[Direction, ConvPlan], **_: Any
 ) -> tuple[Array, tuple[Array, Array]]:
     y = execute.forward(form.enter(x), form.weight(weight), bias, plans["forward"])
     return form.leave(y), (x, weight)
@@ -30,7 +31,7 @@ def _vjp(
     needs: tuple[bool, ...],
     *,
     geometry: ConvGeometry,
-    form: ConvForm,
+    form: Form,
     plans: dict[Direction, ConvPlan],
     **_: Any,
 ) -> tuple[Array | None, Array | None, Array | None]:
@@ -53,7 +54,7 @@ CONVOLUTION = Operation("convolution", _forward, _vjp)
 
 def _convolve(axes: int, x: Any, weight: Any, bias: Any, layout: str, options: Options, **parameters: Any) -> Any:
     values, (x_array, w_array, b_array) = inputs(x=x, weight=weight, bias=bias)
-    form = ConvForm.of(axes, layout, x_array.ndim)
+    form = Form.of(axes, layout, x_array.ndim)
     geometry = ConvGeometry.forward(
         form.shape(x_array.shape), form.weight(w_array).shape, layout=form.layout, **parameters
     )

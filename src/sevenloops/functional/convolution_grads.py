@@ -5,7 +5,8 @@ from typing import Any
 from sevenloops.arrays import Array, ArrayLike, float_arrays
 from sevenloops.conv import execute
 from sevenloops.errors import ShapeError
-from sevenloops.functional.convolution_call import ConvForm, Options, check_given
+from sevenloops.functional.call import Form, check_given
+from sevenloops.functional.convolution_call import Options
 from sevenloops.geometry import ConvGeometry
 from sevenloops.geometry.arguments import PaddingLike, SizeLike, shape_tuple
 
@@ -24,7 +25,7 @@ def _input_grad(
 ) -> Array:
     check_given(grad_output=grad_output, weight=weight)
     grad, w = float_arrays(grad_output=grad_output, weight=weight)
-    form = ConvForm.of(axes, layout, grad.ndim, "grad_output")
+    form = Form.of(axes, layout, grad.ndim, "grad_output")
     size = form.shape(shape_tuple("input_size", input_size, grad.ndim))
     geometry = ConvGeometry.from_input_grad(
         form.shape(grad.shape), form.weight(w).shape, size, layout=form.layout, **parameters
@@ -38,7 +39,7 @@ def _weight_grad(
 ) -> Array:
     check_given(grad_output=grad_output, x=x)
     grad, array = float_arrays(grad_output=grad_output, x=x)
-    form = ConvForm.of(axes, layout, array.ndim)
+    form = Form.of(axes, layout, array.ndim)
     if grad.ndim != array.ndim:
         raise ShapeError(
             f"grad_output and x must have equally many axes, but they have {grad.ndim} and {array.ndim}."

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from sevenloops.affine import kernel
 from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_arrays
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
-from sevenloops.affine import kernel
 
 __all__ = ["LINEAR", "linear"]
 

@@ -7,7 +7,8 @@ from sevenloops.autograd import Tensor
 from sevenloops.conv import registry
 from sevenloops.conv.problem import DIRECTIONS, Direction
 from sevenloops.conv.select import ConvPlan
-from sevenloops.functional.convolution_call import ConvForm, Options, check_bias, inputs
+from sevenloops.functional.call import Form, inputs
+from sevenloops.functional.convolution_call import Options, check_bias
 from sevenloops.geometry import ConvGeometry
 from sevenloops.geometry.arguments import PaddingLike, SizeLike
 
@@ -32,7 +33,7 @@ def _plan(
     if direction not in DIRECTIONS:
         raise ValueError(f"direction must be one of {', '.join(DIRECTIONS)}, but got {direction!r}.")
     _, (x_array, w_array, b_array) = inputs(x=x, weight=weight, bias=bias)
-    form = ConvForm.of(axes, layout, x_array.ndim)
+    form = Form.of(axes, layout, x_array.ndim)
     geometry = ConvGeometry.forward(
         form.shape(x_array.shape), form.weight(w_array).shape, layout=form.layout, **parameters
     )

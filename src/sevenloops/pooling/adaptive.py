@@ -16,7 +16,7 @@ from sevenloops.arrays import Array
 from sevenloops.geometry import AdaptiveGeometry
 from sevenloops.pooling import registry
 from sevenloops.pooling.indices import first_maximum, running_maximum, scatter
-from sevenloops.pooling.memory import each_strip
+from sevenloops.pooling.strips import each_strip
 
 __all__ = ["avg_forward", "avg_input_grad", "max_forward", "max_input_grad"]
 

@@ -11,9 +11,9 @@ import numpy as np
 from sevenloops import backends
 from sevenloops.arrays import Array, compute_dtype
 from sevenloops.geometry import AdaptiveGeometry, PoolGeometry
+from sevenloops.memory import allocate
 from sevenloops.pooling import adaptive, algorithms, registry
 from sevenloops.pooling.average import adaptive_divisor, divisor
-from sevenloops.pooling.memory import allocate
 
 __all__ = ["Geometry", "avg_forward", "avg_input_grad", "max_forward", "max_input_grad"]
 

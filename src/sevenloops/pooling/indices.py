@@ -17,7 +17,7 @@ import numpy as np
 from sevenloops import runtime
 from sevenloops.arrays import Array
 from sevenloops.geometry import PoolGeometry
-from sevenloops.pooling.memory import flat_with_steps
+from sevenloops.pooling.strips import flat_with_steps
 
 __all__ = ["Candidates", "first_maximum", "pitches", "running_maximum", "scatter", "write_positions"]
 

@@ -8,11 +8,10 @@ import numpy as np
 from sevenloops.arrays import Array, float_array
 from sevenloops.autograd import Operation, Tensor, apply, is_grad_enabled
 from sevenloops.errors import ShapeError
-from sevenloops.functional.convolution_call import ConvForm, inputs
+from sevenloops.functional.call import Form, inputs
 from sevenloops.geometry import AdaptiveGeometry, PoolGeometry
 from sevenloops.geometry.arguments import flag, integer, shape_tuple
 from sevenloops.pooling import execute, registry
-from sevenloops.pooling.memory import has_channels_last
 
 __all__ = [
     "ADAPTIVE_AVG_POOL",
@@ -53,13 +52,13 @@ def _max_forward(
     x: Array,
     *,
     geometry: execute.Geometry,
-    form: ConvForm,
+    form: Form,
     algorithm: str,
     return_indices: bool,
     keep_indices: bool,
 ) -> tuple[Any, Any]:
     entered = form.enter(x)
-    last = _channels_last(entered, form)
+    last = form.has_channels_last(entered)
     y, indices = execute.max_forward(entered, geometry, algorithm, return_indices or keep_indices, last)
     if indices is None or not return_indices:
         return form.leave(y), (indices, last)
@@ -74,7 +73,7 @@ def _max_vjp(
     needs: tuple[bool, ...],
     *,
     geometry: execute.Geometry,
-    form: ConvForm,
+    form: Form,
     algorithm: str,
     **_: Any,
 ) -> tuple[Array]:
@@ -86,13 +85,13 @@ def _avg_forward(
     x: Array,
     *,
     geometry: execute.Geometry,
-    form: ConvForm,
+    form: Form,
     algorithm: str,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> tuple[Array, bool]:
     entered = form.enter(x)
-    last = _channels_last(entered, form)
+    last = form.has_channels_last(entered)
     y = execute.avg_forward(entered, geometry, algorithm, count_include_pad, divisor_override, last)
     return form.leave(y), last
 
@@ -103,7 +102,7 @@ def _avg_vjp(
     needs: tuple[bool, ...],
     *,
     geometry: execute.Geometry,
-    form: ConvForm,
+    form: Form,
     algorithm: str,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
@@ -112,10 +111,6 @@ def _avg_vjp(
         form.enter(grad), geometry, algorithm, count_include_pad, divisor_override, channels_last=saved
     )
     return (form.leave(dx),)
-
-
-def _channels_last(entered: Array, form: ConvForm) -> bool:
-    return has_channels_last(entered, otherwise=form.layout.channels_last)
 
 
 #: Attributes: geometry, form, algorithm, return_indices, keep_indices (whether a gradient may be asked for).
@@ -147,7 +142,7 @@ def adaptive_max_pool(axes: int, x: Any, output_size: Any, return_indices: Any, 
 
 
 def _max(
-    operation: Operation, value: Any, geometry: execute.Geometry, form: ConvForm, algorithm: str, return_indices: Any
+    operation: Operation, value: Any, geometry: execute.Geometry, form: Form, algorithm: str, return_indices: Any
 ) -> Any:
     return apply(
         operation,
@@ -190,10 +185,10 @@ def adaptive_avg_pool(axes: int, x: Any, output_size: Any, layout: str) -> Any:
     return apply(ADAPTIVE_AVG_POOL, value, geometry=geometry, form=form, algorithm=registry.AUTO)
 
 
-def _entered(axes: int, x: Any, layout: str) -> tuple[Any, Array, ConvForm]:
+def _entered(axes: int, x: Any, layout: str) -> tuple[Any, Array, Form]:
     """Return x as a Tensor or an array, its array, and how it is written."""
     (value,), (array,) = inputs(x=x)
-    return value, array, ConvForm.of(axes, layout, array.ndim)
+    return value, array, Form.of(axes, layout, array.ndim)
 
 
 def _override(value: Any) -> int | None:
@@ -231,10 +226,10 @@ def adaptive_max_grad(axes: int, grad_output: Any, indices: Any, input_size: Any
     return _max_grad(grad, indices, geometry, form, registry.AUTO)
 
 
-def _max_grad(grad: Array, indices: Any, geometry: execute.Geometry, form: ConvForm, algorithm: str) -> Array:
+def _max_grad(grad: Array, indices: Any, geometry: execute.Geometry, form: Form, algorithm: str) -> Array:
     places = form.enter(_checked_indices(indices, grad.shape, geometry))
     entered = form.enter(grad)
-    return form.leave(execute.max_input_grad(entered, places, geometry, algorithm, _channels_last(entered, form)))
+    return form.leave(execute.max_input_grad(entered, places, geometry, algorithm, form.has_channels_last(entered)))
 
 
 def avg_grad(
@@ -264,22 +259,20 @@ def adaptive_avg_grad(axes: int, grad_output: Any, input_size: Any, layout: str)
 def _avg_grad(
     grad: Array,
     geometry: execute.Geometry,
-    form: ConvForm,
+    form: Form,
     algorithm: str,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Array:
     entered = form.enter(grad)
-    last = _channels_last(entered, form)
+    last = form.has_channels_last(entered)
     return form.leave(execute.avg_input_grad(entered, geometry, algorithm, count_include_pad, divisor_override, last))
 
 
-def _entered_grad(
-    axes: int, grad_output: Any, input_size: Any, layout: str
-) -> tuple[Array, ConvForm, tuple[int, ...]]:
+def _entered_grad(axes: int, grad_output: Any, input_size: Any, layout: str) -> tuple[Array, Form, tuple[int, ...]]:
     """Return the gradient's array, how it is written, and the input's shape, channels first."""
     grad = float_array("grad_output", grad_output)
-    form = ConvForm.of(axes, layout, grad.ndim, "grad_output")
+    form = Form.of(axes, layout, grad.ndim, "grad_output")
     return grad, form, form.shape(shape_tuple("input_size", input_size, grad.ndim))
 
 

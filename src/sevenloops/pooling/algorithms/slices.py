@@ -16,9 +16,10 @@ import numpy as np
 
 from sevenloops.arrays import Array
 from sevenloops.geometry import PoolGeometry
+from sevenloops.memory import allocate, has_channels_last
 from sevenloops.pooling.indices import running_maximum, scatter, write_positions
-from sevenloops.pooling.memory import allocate, each_strip, has_channels_last
 from sevenloops.pooling.registry import PoolAlgorithm, register
+from sevenloops.pooling.strips import each_strip
 
 __all__ = ["ALGORITHM"]
 

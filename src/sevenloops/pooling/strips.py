@@ -1,36 +1,17 @@
-"""Memory of results: channels first or channels last, as the input's; and strips of it that fit a core's cache."""
+"""Strips of an array that fit a core's cache, and arrays without gaps as one axis."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from sevenloops import runtime
 from sevenloops.arrays import Array
+from sevenloops.memory import has_channels_last
 
-__all__ = ["allocate", "each_strip", "flat_with_steps", "has_channels_last"]
+__all__ = ["each_strip", "flat_with_steps"]
 
 #: Bytes of an array below which waking a second thread costs more than it saves.
 PARALLEL_BYTES = 4 * 1024 * 1024
-
-
-def has_channels_last(array: Array, otherwise: bool) -> bool:
-    """Return whether the channels of an (N, C, *spatial) array are nearer in memory than its spatial axes.
-
-    Where the strides leave it open, as with one channel or one pixel, the answer is `otherwise`.
-    """
-    steps = [abs(step) for size, step in zip(array.shape[2:], array.strides[2:]) if size > 1]
-    channel = abs(array.strides[1])
-    if array.shape[1] == 1 or not steps or channel == min(steps):
-        return otherwise
-    return channel < min(steps)
-
-
-def allocate(shape: tuple[int, ...], dtype: np.dtype[Any], channels_last: bool) -> Array:
-    """Allocate an (N, C, *spatial) array whose memory has the channels last or first."""
-    if not channels_last:
-        return runtime.empty(shape, dtype)
-    return np.moveaxis(runtime.empty((shape[0], *shape[2:], shape[1]), dtype), -1, 1)
 
 
 def flat_with_steps(array: Array) -> tuple[Array, tuple[int, int, int]] | None:

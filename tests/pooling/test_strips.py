@@ -4,31 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sevenloops import runtime
-from sevenloops.pooling import memory
+from sevenloops.pooling import strips
 from sevenloops.pooling.indices import scatter
 
 
 def channels_last(shape):
     return np.moveaxis(np.zeros((shape[0], *shape[2:], shape[1])), -1, 1)
-
-
-@pytest.mark.parametrize("otherwise", [False, True])
-def test_the_order_is_read_from_the_strides(otherwise):
-    assert not memory.has_channels_last(np.zeros((2, 3, 4, 5)), otherwise)
-    assert memory.has_channels_last(channels_last((2, 3, 4, 5)), otherwise)
-    assert memory.has_channels_last(channels_last((2, 3, 4, 5))[:, :, ::-1, ::2], otherwise)
-    assert not memory.has_channels_last(np.zeros((2, 3, 4, 5))[:, ::-1], otherwise)
-    assert memory.has_channels_last(np.zeros((2, 1, 4, 5)), otherwise) == otherwise
-    assert memory.has_channels_last(np.zeros((2, 3, 1, 1)), otherwise) == otherwise
-    assert memory.has_channels_last(np.broadcast_to(np.zeros(()), (2, 3, 4, 5)), otherwise) == otherwise
-
-
-@pytest.mark.parametrize("last", [False, True])
-def test_allocated_arrays_have_the_order(last):
-    array = memory.allocate((2, 3, 4, 5), np.dtype(np.float32), last)
-    assert array.shape == (2, 3, 4, 5)
-    assert array.dtype == np.float32
-    assert memory.has_channels_last(array, otherwise=not last) == last
 
 
 @given(
@@ -39,7 +20,7 @@ def test_allocated_arrays_have_the_order(last):
 )
 def test_strips_are_a_partition(shape, last, cache_bytes, parallel_bytes):
     array = channels_last(shape) if last else np.zeros(shape)
-    before = runtime.CACHE_BYTES, memory.PARALLEL_BYTES
+    before = runtime.CACHE_BYTES, strips.PARALLEL_BYTES
     sizes = []
 
     def visit(strip):
@@ -47,10 +28,10 @@ def test_strips_are_a_partition(shape, last, cache_bytes, parallel_bytes):
         sizes.append(array[strip].nbytes)
 
     try:
-        runtime.CACHE_BYTES, memory.PARALLEL_BYTES = cache_bytes, parallel_bytes
-        memory.each_strip(array, visit)
+        runtime.CACHE_BYTES, strips.PARALLEL_BYTES = cache_bytes, parallel_bytes
+        strips.each_strip(array, visit)
     finally:
-        runtime.CACHE_BYTES, memory.PARALLEL_BYTES = before
+        runtime.CACHE_BYTES, strips.PARALLEL_BYTES = before
     assert (array == 1).all()
     smallest = array[0].nbytes if last and shape[1] > 1 else array[0, 0].nbytes
     assert max(sizes) <= max(cache_bytes, smallest)
@@ -59,7 +40,7 @@ def test_strips_are_a_partition(shape, last, cache_bytes, parallel_bytes):
 @pytest.mark.parametrize("make", [np.zeros, channels_last])
 def test_a_flat_view_and_its_steps(make):
     array = make((2, 3, 4, 5))
-    flat, (image, channel, element) = memory.flat_with_steps(array)
+    flat, (image, channel, element) = strips.flat_with_steps(array)
     flat[1 * image + 2 * channel + (3 * 5 + 4) * element] = 7
     assert array[1, 2, 3, 4] == 7
     assert array.sum() == 7
@@ -68,7 +49,7 @@ def test_a_flat_view_and_its_steps(make):
 def test_gradients_are_scattered_into_memory_with_gaps_too():
     wide = np.full((2, 3, 4, 12), np.nan)
     out = wide[..., ::2]
-    assert memory.flat_with_steps(out) is None
+    assert strips.flat_with_steps(out) is None
     scatter(np.ones((2, 3, 1, 2)), np.broadcast_to([5, 23], (2, 3, 1, 2)), out)
     expected = np.zeros((2, 3, 24))
     expected[..., [5, 23]] = 1

@@ -5,6 +5,7 @@ import contextlib
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -73,19 +74,26 @@ def test_an_exception_ends_the_hold(blas):
     assert blas.threads == 8
 
 
-def test_holds_of_many_threads(blas):
-    def hold_often():
-        for _ in range(300):
-            with runtime.single_threaded_blas():
-                assert blas.threads == 1
+class SlowLibrary(Library):
+    """One that leaves time for others to come in between."""
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        from_many_threads(hold_often)
-    finally:
-        sys.setswitchinterval(interval)
-    assert blas.threads == 8
+    def set_num_threads(self, threads):
+        time.sleep(2e-4)
+        super().set_num_threads(threads)
+
+
+def test_holds_of_many_threads():
+    library = SlowLibrary(8)
+
+    def hold_often():
+        for _ in range(50):
+            with runtime.single_threaded_blas():
+                assert library.threads == 1
+            time.sleep(1e-5)
+
+    with own_blas(library):
+        from_many_threads(hold_often, count=3)
+    assert library.threads == 8
 
 
 class OwnedLibrary(Library):
@@ -312,6 +320,7 @@ def test_setting(blas, number):
         (0, ValueError, "at least 1 thread, but got 0"),
         (-3, ValueError, "at least 1 thread, but got -3"),
         (2.0, TypeError, "whole number of threads, but got 2.0"),
+        (np.True_, TypeError, "whole number of threads, but got np.True_"),
         ("2", TypeError, "whole number of threads, but got '2'"),
         (True, TypeError, "whole number of threads, but got True"),
         (None, TypeError, "whole number of threads, but got None"),

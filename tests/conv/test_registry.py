@@ -1,6 +1,7 @@
 import ast
 import importlib
 import inspect
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,6 +38,8 @@ def test_the_order_is_that_of_the_imports():
     """Every module of the folder is on the ladder, where the folder's list of imports puts it."""
     tree = ast.parse(inspect.getsource(algorithms))
     modules = [alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    folder = Path(algorithms.__file__).parent
+    assert sorted(modules) == sorted(path.stem for path in folder.glob("[a-z]*.py"))
     loaded = [importlib.import_module(f"{algorithms.__name__}.{name}") for name in modules]
     assert tuple(module.ALGORITHM.name for module in loaded) == registry.names()
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import numpy as np
+
 from sevenloops.errors import DataError
 from sevenloops.geometry.arguments import integer
 
@@ -17,15 +19,15 @@ class TrainConfig:
 
     Parameters
     ----------
-    model, optimizer : str
-        Names in `sevenloops.train.MODELS` and `OPTIMIZERS`.
+    model, optimizer, schedule : str
+        Names in `sevenloops.train.MODELS`, `OPTIMIZERS` and `SCHEDULES`.
     data : str
         A name or folder for `sevenloops.data.open_dataset`.
     image_size : int, optional
         Height and width to which pictures in folders are resized.
     epochs, batch_size : int
     lr : float, optional
-        Learning rate; None means the optimizer's usual one here.
+        Learning rate at the start; None means the optimizer's usual one here.
     momentum, weight_decay : float
         Momentum is SGD's.
     shift : int
@@ -50,23 +52,34 @@ class TrainConfig:
     batch_size: int = 32
     optimizer: str = "adam"
     lr: float | None = None
+    schedule: str = "cosine"
     momentum: float = 0.9
     weight_decay: float = 0.0
-    shift: int = 1
+    shift: int = 2
     activation: str = "tanh"
     pool: str = "avg"
     algorithm: str = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.type is str and not isinstance(value, str):
+                raise TypeError(f"{field.name} must be a string, but got {value!r}.")
         for name, minimum in (("epochs", 1), ("batch_size", 1), ("shift", 0), ("seed", 0)):
-            integer(name, getattr(self, name), minimum)
+            self._set(name, integer(name, getattr(self, name), minimum))
         if self.image_size is not None:
-            integer("image_size", self.image_size, 1)
-        _number("momentum", self.momentum, 0, 1)
-        _number("weight_decay", self.weight_decay, 0, math.inf)
-        if self.lr is not None and _number("lr", self.lr, 0, math.inf) == 0:
-            raise ValueError("lr must be greater than 0, but got 0; leave it out for the usual one.")
+            self._set("image_size", integer("image_size", self.image_size, 1))
+        self._set("momentum", _number("momentum", self.momentum, below=1))
+        self._set("weight_decay", _number("weight_decay", self.weight_decay))
+        if self.lr is not None:
+            self._set("lr", _number("lr", self.lr))
+            if self.lr == 0:
+                raise ValueError("lr must be greater than 0, but got 0; leave it out for the usual one.")
+
+    def _set(self, name: str, value: Any) -> None:
+        """Replace a number by the same one in a type that JSON knows."""
+        object.__setattr__(self, name, value)
 
     def to_json(self) -> dict[str, Any]:
         """Return the choices as what JSON can hold."""
@@ -81,22 +94,28 @@ class TrainConfig:
         DataError
             If entries are missing, unknown or wrong.
         """
+        if not isinstance(values, Mapping):
+            raise DataError(
+                f"{where} must describe a training run by names and values, but it holds {values!r:.100}."
+            )
         names = {field.name for field in fields(cls)}
         if set(values) != names:
-            missing, unknown = sorted(names - set(values)), sorted(set(values) - names)
+            wrong = [f"lacks {name}" for name in sorted(names - set(values))]
+            wrong += [f"has an unknown {name!r}" for name in sorted(set(values) - names)]
             raise DataError(
-                f"{where} must describe a training run by {len(names)} entries, but it lacks "
-                f"{', '.join(missing) or 'none'} and has unknown {', '.join(unknown) or 'none'}."
+                f"{where} must describe a training run by {', '.join(sorted(names))}, but it {', '.join(wrong)}."
             )
         try:
             return cls(**values)
         except (TypeError, ValueError) as error:
-            raise DataError(f"{where} must describe a valid training run, but {error}") from None
+            raise DataError(f"{where} must describe a training run: {error}") from None
 
 
-def _number(name: str, value: Any, low: float, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+def _number(name: str, value: Any, below: float = math.inf) -> float:
+    """Return a number of at least 0 and less than `below`."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.floating | np.integer):
         raise TypeError(f"{name} must be a number, but got {value!r}.")
-    if not low <= value < high:
-        raise ValueError(f"{name} must be at least {low} and less than {high}, but got {value}.")
+    if not 0 <= value < below:
+        limit = "finite" if below == math.inf else f"less than {below}"
+        raise ValueError(f"{name} must be at least 0 and {limit}, but got {value}.")
     return float(value)

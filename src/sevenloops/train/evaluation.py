@@ -1,51 +1,66 @@
-"""What a model says of images it was not trained on; no weight changes here."""
+"""What a model says of images; nothing about the model changes here."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from sevenloops.arrays import Array
 from sevenloops.autograd import no_grad
-from sevenloops.data import Loader
-from sevenloops.data.transforms import Transform
+from sevenloops.data import Loader, Transform
+from sevenloops.errors import ShapeError
 from sevenloops.functional.activations import softmax
+from sevenloops.functional.losses import cross_entropy
 from sevenloops.nn import Module
 
-__all__ = ["Evaluation", "evaluate", "predict_probabilities"]
+__all__ = ["Evaluation", "evaluate", "predict_logits"]
 
 _BATCH = 250
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """A model's answers on labelled images.
+    """A model's answers to labelled images.
 
     Attributes
     ----------
-    probabilities : float32 array, (N, classes)
+    logits : float array, (N, classes)
+        What the model returned.
     labels : int64 array, (N,)
         The right answers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> outcome = Evaluation(np.log([[0.75, 0.25], [0.5, 0.5]]), np.array([1, 0]))
+    >>> outcome.accuracy, outcome.answers.tolist(), outcome.mistakes.tolist()
+    (0.5, [0, 0], [0])
     """
 
-    probabilities: Array
+    logits: Array
     labels: Array
 
-    @property
+    @cached_property
+    def probabilities(self) -> Array:
+        """The probability of each class, (N, classes)."""
+        probabilities: Array = softmax(self.logits, 1)
+        return probabilities
+
+    @cached_property
     def answers(self) -> Array:
-        """The class with the highest probability, (N,)."""
-        answers: Array = self.probabilities.argmax(axis=1)
+        """The most probable class, (N,)."""
+        answers: Array = self.logits.argmax(axis=1)
         return answers
 
     @property
     def accuracy(self) -> float:
         """Share of right answers, from 0 to 1."""
-        return float((self.answers == self.labels).mean()) if len(self.labels) else float("nan")
+        return float((self.answers == self.labels).mean())
 
     @property
     def loss(self) -> float:
         """Mean cross-entropy, in nats."""
-        right = self.probabilities[np.arange(len(self.labels)), self.labels].astype(np.float64)
-        return float(-np.log(np.maximum(right, np.finfo(np.float32).tiny)).mean()) if len(right) else float("nan")
+        return float(cross_entropy(self.logits.astype(np.float64), self.labels))
 
     @property
     def mistakes(self) -> Array:
@@ -56,19 +71,39 @@ class Evaluation:
         return order
 
 
-def predict_probabilities(model: Module, images: Array, transform: Transform) -> Array:
-    """Return the model's class probabilities for uint8 images (N, C, H, W), as (N, classes)."""
-    was_training = model.training
+def predict_logits(model: Module, images: Array, transform: Transform) -> Array:
+    """Return what a model says of images, as it is when it is not being trained.
+
+    Parameters
+    ----------
+    model : Module
+    images : uint8 array, (N, C, H, W)
+        At least one.
+    transform : Transform
+        What images go through before the model.
+
+    Returns
+    -------
+    float array, (N, classes)
+
+    Raises
+    ------
+    ShapeError
+        If there is no image, or the model cannot take images of their shape.
+    """
+    if not len(images):
+        raise ShapeError("There must be at least one image for a model to answer, but there is none.")
+    loader = Loader(images, np.zeros(len(images), np.int64), _BATCH, transform=transform)
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         with no_grad():
-            labels = np.zeros(len(images), np.int64)
-            batches = [model(batch) for batch, _ in Loader(images, labels, _BATCH, transform=transform)]
+            return np.concatenate([np.asarray(model(batch)) for batch, _ in loader])
     finally:
-        model.train(was_training)
-    return np.concatenate([softmax(np.asarray(logits), 1) for logits in batches])
+        for module, mode in modes:  # one by one: some may have been frozen in a model that is being trained
+            module.training = mode
 
 
 def evaluate(model: Module, images: Array, labels: Array, transform: Transform) -> Evaluation:
-    """Let a model answer for labelled uint8 images (N, C, H, W)."""
-    return Evaluation(predict_probabilities(model, images, transform), labels)
+    """Let a model answer labelled images; the parameters, and what is raised, are those of `predict_logits`."""
+    return Evaluation(predict_logits(model, images, transform), labels)

@@ -1,5 +1,6 @@
 """The pictures of a run: how it learned, and what it got wrong. Needs Matplotlib (extra ``train``)."""
 
+import warnings
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
@@ -17,8 +18,10 @@ from sevenloops.train.training import EpochRecord
 __all__ = ["draw_curves", "draw_mistakes"]
 
 # Okabe and Ito's blue and vermilion, which colour-blind people tell apart too.
-_TRAIN, _TEST = "#0072B2", "#D55E00"
-_SHOWN = 40
+_BLUE, _VERMILION = "#0072B2", "#D55E00"
+_COLUMNS, _SHOWN = 7, 42
+_LONGEST_NAME = 13  # characters; most names of that length fit above a picture
+_PAD = 0.08  # inches around everything
 
 
 def draw_curves(history: Sequence[EpochRecord], path: Path) -> None:
@@ -32,33 +35,28 @@ def draw_curves(history: Sequence[EpochRecord], path: Path) -> None:
     figure = _figure((9, 3.6))
     loss, accuracy = figure.subplots(1, 2)
     epochs = [row.epoch for row in history]
-    marker = "o" if len(history) <= 30 else None
-    for axes, title, train, test in (
-        (loss, "Loss (cross-entropy)", [r.train_loss for r in history], [r.test_loss for r in history]),
-        (
-            accuracy,
-            "Accuracy (%)",
-            [100 * r.train_accuracy for r in history],
-            [100 * r.test_accuracy for r in history],
-        ),
-    ):
-        axes.plot(epochs, train, color=_TRAIN, marker=marker, markersize=4, label="training")
-        axes.plot(epochs, test, color=_TEST, marker=marker, markersize=4, linestyle="--", label="test")
-        axes.set_title(title, loc="left")
-        axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
-    loss.legend(frameon=False)
-    accuracy.annotate(
-        f"{100 * history[-1].test_accuracy:.2f} %",
-        (epochs[-1], 100 * history[-1].test_accuracy),
-        xytext=(0, -14),
-        textcoords="offset points",
-        ha="right",
-        color=_TEST,
-    )
+    _draw_pair(loss, epochs, [row.train_loss for row in history], [row.test_loss for row in history], "{:.3g}")
+    loss.set_title("Loss (cross-entropy)", loc="left")
+    percent = [(100 * row.train_accuracy, 100 * row.test_accuracy) for row in history]
+    _draw_pair(accuracy, epochs, [train for train, _ in percent], [test for _, test in percent], "{:.2f} %")
+    accuracy.set_title("Accuracy (%)", loc="left")
     _write(figure, path)
+
+
+def _draw_pair(axes: Any, epochs: list[int], train: list[float], test: list[float], form: str) -> None:
+    """Draw two lines; the legend has their last values in the given format."""
+    marker = "o" if len(epochs) <= 30 else None
+    last = form.format
+    axes.plot(epochs, train, color=_BLUE, marker=marker, markersize=4, label=f"training: {last(train[-1])}")
+    axes.plot(
+        epochs, test, color=_VERMILION, marker=marker, markersize=4, linestyle="--", label=f"test: {last(test[-1])}"
+    )
+    axes.set_xlabel("epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    axes.ticklabel_format(useOffset=False)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
 
 
 def draw_mistakes(dataset: Dataset, outcome: Evaluation, path: Path) -> None:
@@ -71,21 +69,32 @@ def draw_mistakes(dataset: Dataset, outcome: Evaluation, path: Path) -> None:
     """
     wrong = outcome.mistakes
     shown = wrong[:_SHOWN]
-    columns = 8
-    rows = max(1, ceil(len(shown) / columns))
-    figure = _figure((9, 0.9 + 1.4 * rows))
-    count = f"{len(wrong)} of {len(outcome.labels)} test images were answered wrongly"
-    more = f"; the {len(shown)} most confident" if len(wrong) > len(shown) else ""
-    figure.suptitle(f"{count}{more}", x=0.02, ha="left", fontsize=11)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat:
+    rows = max(1, ceil(len(shown) / _COLUMNS))
+    _, height, width = dataset.image_shape
+    figure = _figure((9, 0.45 + rows * (0.6 + 1.15 * min(height / width, 2))))
+    more = f"; the {len(shown)} that the model was surest of" if len(wrong) > len(shown) else ""
+    title = f"{len(wrong):,} of {len(outcome.labels):,} test images were answered wrongly{more}"
+    figure.suptitle(title, x=_PAD / 9, ha="left", fontsize=11)
+    grid = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
+    for axes in grid:
         axes.set_axis_off()
-    for axes, index in zip(grid.flat, shown):
-        axes.imshow(_picture(dataset.test_images[index]), cmap="gray", vmin=0, vmax=255)
-        said, sure = outcome.answers[index], outcome.probabilities[index].max()
-        names = dataset.class_names
-        axes.set_title(f"{names[outcome.labels[index]]}, said {names[said]}\n{sure:.0%} sure", fontsize=8)
+    names = [_short(name) for name in dataset.class_names]
+    for axes, index in zip(grid, shown):
+        axes.imshow(_picture(dataset.test_images[index]), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        answer = outcome.answers[index]
+        sure = 100 * outcome.probabilities[index, answer]
+        label = f"is {names[outcome.labels[index]]}\nsaid {names[answer]}\n{sure:.0f} % sure"
+        _write_above(axes, label)
     _write(figure, path)
+
+
+def _write_above(axes: Any, label: str) -> None:
+    """Write lines above a picture, cut off where the next picture's begin."""
+    from matplotlib.transforms import Bbox, TransformedBbox
+
+    text = axes.set_title(label, fontsize=8, loc="left", parse_math=False)
+    text.set_clip_on(True)
+    text.set_clip_box(TransformedBbox(Bbox([[-0.01, 0], [1.06, 9]]), axes.transAxes))
 
 
 def _picture(image: Array) -> Array:
@@ -93,14 +102,23 @@ def _picture(image: Array) -> Array:
     return image[0] if len(image) == 1 else np.moveaxis(image, 0, -1)
 
 
+def _short(name: str) -> str:
+    """Return a name on one line and cut to what there is room for."""
+    line = "".join(character if character.isprintable() else "?" for character in name)
+    return line if len(line) <= _LONGEST_NAME else f"{line[: _LONGEST_NAME - 1]}…"
+
+
 def _figure(size: tuple[float, float]) -> Any:
     try:
         from matplotlib.figure import Figure  # without pyplot: no window system is asked for
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError:
         raise MissingExtraError("Drawing pictures of a run", "matplotlib", "train") from None
-    return Figure(figsize=size, layout="constrained")
+    layout = ConstrainedLayoutEngine(w_pad=_PAD, h_pad=_PAD, wspace=0, hspace=0)
+    return Figure(figsize=size, dpi=120, layout=layout)
 
 
 def _write(figure: Any, path: Path) -> None:
-    with replacing(path) as file:
-        figure.savefig(file, format="png", dpi=120)
+    with warnings.catch_warnings(), replacing(path) as file:
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a name in letters that the font lacks shows boxes
+        figure.savefig(file, format="png", dpi="figure")

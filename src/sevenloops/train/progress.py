@@ -6,6 +6,8 @@ from typing import Any, Self
 
 __all__ = ["Progress"]
 
+_FORMAT = "{desc} |{bar}| {rate_noinv_fmt}, {remaining} left{postfix}"  # fits 80 columns with ten of them for the bar
+
 
 class Progress:
     """A bar over all images of all epochs with loss, accuracy, images per second and time left.
@@ -26,7 +28,7 @@ class Progress:
         self.epochs = epochs
         self.quiet = quiet
         self._bar: Any = None
-        if quiet or not sys.stderr.isatty():
+        if quiet or sys.stderr is None or not sys.stderr.isatty():
             return
         try:
             from tqdm import tqdm
@@ -34,7 +36,14 @@ class Progress:
             print("No progress bar: tqdm is not installed (pip install 'sevenloops[train]').", file=sys.stderr)
             return
         self._bar = tqdm(
-            total=epochs * images, unit=" images", unit_scale=True, file=sys.stderr, dynamic_ncols=True, smoothing=0.1
+            total=epochs * images,
+            desc=f"epoch 1/{epochs}",
+            unit=" images",
+            unit_scale=True,
+            bar_format=_FORMAT,
+            file=sys.stderr,
+            dynamic_ncols=True,
+            smoothing=0.1,
         )
 
     def __enter__(self) -> Self:
@@ -49,8 +58,8 @@ class Progress:
     def step(self, epoch: int, images: int, loss: float, accuracy: float) -> None:
         """Count a batch; loss and accuracy are the epoch's so far."""
         if self._bar is not None:
-            self._bar.set_description(f"epoch {epoch}/{self.epochs}", refresh=False)
-            self._bar.set_postfix_str(f"loss {loss:.4f}, accuracy {accuracy:.2%}", refresh=False)
+            self._bar.set_description_str(f"epoch {epoch}/{self.epochs}", refresh=False)
+            self._bar.set_postfix_str(f"loss {loss:.3g}, accuracy {100 * accuracy:.1f} %", refresh=False)
             self._bar.update(images)
 
     def line(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Models and optimizers by name, as the command line asks for them."""
+"""Models, optimizers and schedules by name, as the command line asks for them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -9,9 +9,19 @@ import numpy as np
 from sevenloops.nn import Module
 from sevenloops.nn.models import LeNet5
 from sevenloops.optim import SGD, Adam, Optimizer
+from sevenloops.schedules import CosineAnnealingLR
 from sevenloops.train.config import TrainConfig
 
-__all__ = ["MODELS", "OPTIMIZERS", "ModelRecipe", "OptimizerRecipe", "build_model", "build_optimizer"]
+__all__ = [
+    "MODELS",
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "ModelRecipe",
+    "OptimizerRecipe",
+    "build_model",
+    "build_optimizer",
+    "build_schedule",
+]
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,13 @@ def _adam(parameters: Iterable[Any], config: TrainConfig, lr: float) -> Optimize
 MODELS = {"lenet5": ModelRecipe("LeNet-5", _lenet5)}
 
 #: What ``--optimizer`` knows.
-OPTIMIZERS = {"adam": OptimizerRecipe(_adam, 2e-3), "sgd": OptimizerRecipe(_sgd, 0.02)}
+OPTIMIZERS = {"adam": OptimizerRecipe(_adam, 0.003), "sgd": OptimizerRecipe(_sgd, 0.03)}
+
+#: What ``--schedule`` knows: how to build each for an optimizer and a number of steps.
+SCHEDULES: dict[str, Callable[[Optimizer, int], CosineAnnealingLR | None]] = {
+    "cosine": CosineAnnealingLR,
+    "constant": lambda optimizer, steps: None,
+}
 
 
 def build_model(config: TrainConfig, in_channels: int, num_classes: int, rng: np.random.Generator) -> Module:
@@ -80,6 +96,18 @@ def build_optimizer(config: TrainConfig, parameters: Iterable[Any]) -> Optimizer
     _check_name("optimizer", config.optimizer, OPTIMIZERS)
     recipe = OPTIMIZERS[config.optimizer]
     return recipe.build(parameters, config, recipe.lr if config.lr is None else config.lr)
+
+
+def build_schedule(config: TrainConfig, optimizer: Optimizer, steps: int) -> CosineAnnealingLR | None:
+    """Return the schedule that the configuration names, for so many steps; None keeps the learning rate.
+
+    Raises
+    ------
+    ValueError
+        If there is no such schedule.
+    """
+    _check_name("schedule", config.schedule, SCHEDULES)
+    return SCHEDULES[config.schedule](optimizer, steps)
 
 
 def _check_name(kind: str, name: str, table: Mapping[str, object]) -> None:

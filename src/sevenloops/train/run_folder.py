@@ -5,6 +5,7 @@ import io
 import json
 import platform
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 from sevenloops.data.transforms import Normalize
 from sevenloops.errors import DataError
 from sevenloops.files import replacing
+from sevenloops.geometry.arguments import integer
 from sevenloops.nn import Module
 from sevenloops.serialization import load, save
 from sevenloops.train.config import TrainConfig
@@ -56,6 +58,8 @@ class RunFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._made: tuple[Path, ...] = ()
+        self._written: set[Path] = set()
 
     @classmethod
     def create(cls, name: str | Path | None, prefix: str) -> "RunFolder":
@@ -65,24 +69,43 @@ class RunFolder:
         ------
         FileExistsError
             If the one named exists and is not an empty folder.
+        OSError
+            If it cannot be made.
         """
         if name is not None:
             path = Path(name)
             if path.exists() and not (path.is_dir() and not any(path.iterdir())):
                 raise FileExistsError(
-                    f"--out must name a new or empty folder, but {path} exists; choose another name or remove it."
+                    f"A run must have a new or empty folder, but {path} exists; choose another name or remove it."
                 )
-            path.mkdir(parents=True, exist_ok=True)
-            return cls(path)
+            return cls._make(path)
+        parent = cls._make(Path("runs"))
         number = 1
         while True:
-            path = Path("runs") / f"{prefix}-{number}"
+            path = parent.path / f"{prefix}-{number}"
             try:
-                path.mkdir(parents=True)  # fails if another process was faster
+                path.mkdir()  # fails if another process was faster
             except FileExistsError:
                 number += 1
             else:
-                return cls(path)
+                folder = cls(path)
+                folder._made = (path, *parent._made)
+                return folder
+
+    @classmethod
+    def _make(cls, path: Path) -> "RunFolder":
+        folder = cls(path)
+        folder._made = tuple(place for place in (path, *path.parents) if not place.exists())
+        path.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def discard(self) -> None:
+        """Remove what has been written here, and the folders that `create` has made if they are then empty."""
+        for file in self._written:
+            file.unlink(missing_ok=True)
+        for folder in self._made:
+            with suppress(OSError):
+                folder.rmdir()
 
     # --- writing -------------------------------------------------------------------------------------------------
 
@@ -101,7 +124,7 @@ class RunFolder:
                 "python": platform.python_version(),
             },
         }
-        self._write("config.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        self._write("config.json", json.dumps(content, indent=2) + "\n")
 
     def write_history(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Write history.csv: one row per epoch."""
@@ -114,11 +137,16 @@ class RunFolder:
 
     def write_weights(self, model: Module) -> None:
         """Write weights.safetensors."""
-        save(self.path / "weights.safetensors", model.state_dict())
+        save(self._file("weights.safetensors"), model.state_dict())
 
     def _write(self, name: str, text: str) -> None:
-        with replacing(self.path / name) as file:
+        with replacing(self._file(name)) as file:
             file.write(text.encode())
+
+    def _file(self, name: str) -> Path:
+        path = self.path / name
+        self._written.add(path)
+        return path
 
     # --- reading -------------------------------------------------------------------------------------------------
 
@@ -143,19 +171,20 @@ class RunFolder:
                     f"{path} must be of format {_FORMAT}, but is of format {content['format']!r}; "
                     f"use the version of sevenloops that wrote it."
                 )
-            channels, height, width = (int(length) for length in content["image_shape"])
             return RunDescription(
                 config=TrainConfig.from_json(content["config"], str(path)),
-                class_names=tuple(str(name) for name in content["class_names"]),
-                image_shape=(channels, height, width),
-                normalize=Normalize(content["mean"], content["std"]),
+                class_names=_names(content["class_names"]),
+                image_shape=_image_shape(content["image_shape"]),
+                normalize=_normalize(content["mean"], content["std"], content["image_shape"][0]),
             )
         except DataError:
             raise
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except KeyError as error:
+            raise DataError(f"{path} must describe a training run, but it lacks {error}; train again.") from None
+        except (ValueError, TypeError, RecursionError) as error:
+            reason = str(error).rstrip(".")
             raise DataError(
-                f"{path} must describe a training run, but it cannot be read ({type(error).__name__}: {error}); "
-                f"restore it or train again."
+                f"{path} must describe a training run, but it is damaged ({reason}); train again."
             ) from None
 
     def read_model(self, description: RunDescription) -> Module:
@@ -169,12 +198,35 @@ class RunFolder:
         path = self.path / "weights.safetensors"
         if not path.is_file():
             raise DataError(f"{self.path} must hold weights.safetensors, but does not; the run may not have ended.")
-        model = build_model(
-            description.config, description.image_shape[0], len(description.class_names), np.random.default_rng(0)
-        )
+        try:
+            model = build_model(
+                description.config, description.image_shape[0], len(description.class_names), np.random.default_rng(0)
+            )
+        except ValueError as error:
+            raise DataError(f"{self.path / 'config.json'} must describe a model that exists: {error}") from None
         weights = load(path)
         try:
             model.load_state_dict(weights)
         except ValueError as error:
-            raise DataError(f"{path} must hold the weights of the model in config.json, but {error}") from None
+            raise DataError(
+                f"{path} must hold the weights of the model that config.json describes: {error}"
+            ) from None
         return model.eval()
+
+
+def _names(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not values or not all(isinstance(name, str) for name in values):
+        raise TypeError(f"class_names must be a list of names, but got {values!r:.100}")
+    return tuple(values)
+
+
+def _image_shape(values: Any) -> tuple[int, int, int]:
+    channels, height, width = (integer("image_shape", length, 1) for length in values)
+    return channels, height, width
+
+
+def _normalize(mean: Any, std: Any, channels: int) -> Normalize:
+    normalize = Normalize(mean, std)
+    if len(normalize.mean) != channels:
+        raise ValueError(f"mean and std must have one entry per channel ({channels}), but got {mean!r:.100}")
+    return normalize

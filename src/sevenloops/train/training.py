@@ -8,15 +8,16 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from sevenloops.autograd import Tensor
-from sevenloops.data import Compose, Dataset, Loader, Normalize, RandomShift
-from sevenloops.data.transforms import Transform
+from sevenloops.data import Compose, Dataset, Loader, Normalize, RandomShift, Transform
+from sevenloops.errors import ShapeError
 from sevenloops.functional.losses import cross_entropy
 from sevenloops.nn import Module
 from sevenloops.optim import Optimizer
+from sevenloops.schedules import CosineAnnealingLR
 from sevenloops.train.config import TrainConfig
-from sevenloops.train.evaluation import Evaluation, evaluate
+from sevenloops.train.evaluation import Evaluation, evaluate, predict_logits
 from sevenloops.train.progress import Progress
-from sevenloops.train.recipes import build_model, build_optimizer
+from sevenloops.train.recipes import build_model, build_optimizer, build_schedule
 from sevenloops.train.run_folder import RunDescription, RunFolder
 
 __all__ = ["EpochRecord", "TrainingRun", "train"]
@@ -31,7 +32,7 @@ class EpochRecord:
     epoch : int
         From 1.
     train_loss, train_accuracy : float
-        Over the epoch's batches, each as it was before its step.
+        Over the epoch's images, each as its batch was answered before its step.
     test_loss, test_accuracy : float
         After the epoch.
     seconds, images_per_second : float
@@ -48,9 +49,8 @@ class EpochRecord:
 
     def __str__(self) -> str:
         return (
-            f"epoch {self.epoch}: loss {self.train_loss:.4f}, accuracy {self.train_accuracy:.2%}; "
-            f"test loss {self.test_loss:.4f}, accuracy {self.test_accuracy:.2%}; "
-            f"{self.images_per_second:,.0f} images/s"
+            f"epoch {self.epoch}: loss {self.train_loss:.3g}, accuracy {100 * self.train_accuracy:.2f} %; "
+            f"test {self.test_loss:.3g}, {100 * self.test_accuracy:.2f} %; {self.images_per_second:,.0f} images/s"
         )
 
 
@@ -63,41 +63,81 @@ def train(
     *,
     test_transform: Transform,
     progress: Progress,
+    schedule: CosineAnnealingLR | None = None,
 ) -> Iterator[tuple[EpochRecord, Evaluation]]:
     """Train a model, and yield after each epoch how it went and what the model says of the test images.
+
+    Parameters
+    ----------
+    model : Module
+    optimizer : Optimizer
+        Of the model's parameters.
+    loader : Loader
+        The batches to train on.
+    dataset : Dataset
+        Its test images are those to test on.
+    epochs : int
+    test_transform : Transform
+        What test images go through before the model.
+    progress : Progress
+        Told of every batch and every epoch.
+    schedule : CosineAnnealingLR, optional
+        Takes a step after each of the optimizer's.
 
     Raises
     ------
     FloatingPointError
-        If the loss is no longer finite.
+        If a loss is not finite; the model is then of no use.
     """
     for epoch in range(1, epochs + 1):
-        model.train()
         start = time.perf_counter()
-        seen, right, total = 0, 0, 0.0
+        seen, loss, accuracy = _train_epoch(model, optimizer, loader, schedule, epoch, progress)
+        seconds = time.perf_counter() - start
+        with _quiet_overflow():
+            outcome = evaluate(model, dataset.test_images, dataset.test_labels, test_transform)
+            test_loss = _finite(outcome.loss, f"on the test images after epoch {epoch}")
+        record = EpochRecord(epoch, loss, accuracy, test_loss, outcome.accuracy, seconds, seen / seconds)
+        yield record, outcome
+        progress.line(str(record))
+
+
+def _train_epoch(
+    model: Module,
+    optimizer: Optimizer,
+    loader: Loader,
+    schedule: CosineAnnealingLR | None,
+    epoch: int,
+    progress: Progress,
+) -> tuple[int, float, float]:
+    """Go through the loader's batches once; return the number of images, mean loss and accuracy."""
+    seen, right, total = 0, 0, 0.0
+    model.train()
+    with _quiet_overflow():
         for step, (images, labels) in enumerate(loader, 1):
             logits = model(Tensor(images))
             loss = cross_entropy(logits, labels)
-            value = loss.item()
-            if not math.isfinite(value):
-                raise FloatingPointError(
-                    f"The loss must stay finite, but it is {value} at step {step} of epoch {epoch}; "
-                    f"use a smaller learning rate."
-                )
+            value = _finite(loss.item(), f"at step {step} of epoch {epoch}")
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            if schedule is not None:
+                schedule.step()
             seen += len(labels)
             right += int((logits.numpy().argmax(axis=1) == labels).sum())
             total += value * len(labels)
             progress.step(epoch, len(labels), total / seen, right / seen)
-        seconds = time.perf_counter() - start
-        outcome = evaluate(model, dataset.test_images, dataset.test_labels, test_transform)
-        record = EpochRecord(
-            epoch, total / seen, right / seen, outcome.loss, outcome.accuracy, seconds, seen / seconds
-        )
-        progress.line(str(record))
-        yield record, outcome
+    return seen, total / seen, right / seen
+
+
+def _quiet_overflow() -> np.errstate:
+    """Keep NumPy from warning of what `_finite` finds."""
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
+
+def _finite(loss: float, where: str) -> float:
+    if not math.isfinite(loss):
+        raise FloatingPointError(f"The loss must stay finite, but it is {loss} {where}; use a smaller learning rate.")
+    return loss
 
 
 class TrainingRun:
@@ -112,6 +152,7 @@ class TrainingRun:
     ----------
     model : Module
     history : list of EpochRecord
+        Of the epochs that are in the folder.
 
     Raises
     ------
@@ -120,6 +161,11 @@ class TrainingRun:
     """
 
     def __init__(self, config: TrainConfig, dataset: Dataset) -> None:
+        _, height, width = dataset.image_shape
+        if config.shift >= min(height, width):
+            raise ShapeError(
+                f"shift must be less than height and width of the images, {height}×{width}, but got {config.shift}."
+            )
         model_seed, loader_seed = np.random.SeedSequence(config.seed).spawn(2)
         self.config = config
         self.dataset = dataset
@@ -128,7 +174,6 @@ class TrainingRun:
         self.model = build_model(
             config, dataset.image_shape[0], len(dataset.class_names), np.random.default_rng(model_seed)
         )
-        self._optimizer = build_optimizer(config, self.model.parameters())
         self._loader = Loader(
             dataset.train_images,
             dataset.train_labels,
@@ -137,10 +182,18 @@ class TrainingRun:
             rng=np.random.default_rng(loader_seed),
             transform=Compose([RandomShift(config.shift), self.normalize]) if config.shift else self.normalize,
         )
-        self.model(Tensor(self.normalize(dataset.train_images[:1])))
+        self._optimizer = build_optimizer(config, self.model.parameters())
+        self._schedule = build_schedule(config, self._optimizer, config.epochs * len(self._loader))
+        predict_logits(self.model, dataset.test_images[:1], self.normalize)
 
     def run(self, folder: RunFolder, *, quiet: bool = False) -> Evaluation:
-        """Train, and leave configuration, weights and history in the folder; they are as of the last whole epoch.
+        """Train, and leave configuration, weights and history in the folder, from the first whole epoch on.
+
+        Parameters
+        ----------
+        folder : RunFolder
+        quiet : bool
+            Say nothing on stderr.
 
         Returns
         -------
@@ -150,10 +203,10 @@ class TrainingRun:
         Raises
         ------
         FloatingPointError
-            If the loss is no longer finite.
+            If a loss is not finite.
         """
         config, dataset = self.config, self.dataset
-        folder.write_config(RunDescription(config, dataset.class_names, dataset.image_shape, self.normalize))
+        description = RunDescription(config, dataset.class_names, dataset.image_shape, self.normalize)
         with Progress(config.epochs, len(dataset.train_images), quiet=quiet) as progress:
             for record, outcome in train(
                 self.model,
@@ -163,9 +216,11 @@ class TrainingRun:
                 config.epochs,
                 test_transform=self.normalize,
                 progress=progress,
+                schedule=self._schedule,
             ):
-                self.history.append(record)
-                folder.write_history(asdict(row) for row in self.history)
                 folder.write_weights(self.model)
+                folder.write_history(asdict(row) for row in (*self.history, record))
+                folder.write_config(description)
+                self.history.append(record)
                 final = outcome
         return final

@@ -129,7 +129,7 @@ def _select(problem: ConvProblem, algorithm: str, ladder: tuple[str, ...]) -> Co
 
 @lru_cache(maxsize=1024)
 def _candidates(problem: ConvProblem, ladder: tuple[str, ...]) -> tuple[Candidate, ...]:
-    # Of equals the higher rung comes first: it keeps to one thread per core and to a smaller workspace.
+    # Of equals the higher rung comes first.
     every = [_candidate(registry.get(name), problem) for name in reversed(ladder)]
     return tuple(sorted(every, key=lambda c: (c.refusal is not None, c.cost.seconds)))
 

@@ -19,7 +19,7 @@ from sevenloops import runtime
 from sevenloops.arrays import Array
 from sevenloops.conv.column_cost import matrix_bytes, strip_cost
 from sevenloops.conv.column_product import form_of
-from sevenloops.conv.cost import Cost
+from sevenloops.conv.cost import Cost, calls
 from sevenloops.conv.problem import ConvProblem, Epilogue
 from sevenloops.conv.registry import ConvAlgorithm, register
 from sevenloops.geometry import ConvGeometry
@@ -131,11 +131,11 @@ def workspace(problem: ConvProblem, blocks: Blocks) -> int:
 
 
 def cost(problem: ConvProblem) -> Cost:
-    """The first strip's, as often as there are strips, on the threads."""
+    """The first strip's, as often as there are strips, on the threads; and cutting the work up."""
     blocks = blocks_of(problem)
     count = _strip_count(problem, blocks)
     threads = min(blocks.at_once, count) if runtime.blas_is_held() else 1
-    total = strip_cost(_first_strip(problem, blocks)).times(count).over(threads)
+    total = strip_cost(_first_strip(problem, blocks)).times(count).over(threads) + calls(10)
     return total.within(workspace(problem, blocks))
 
 

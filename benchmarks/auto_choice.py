@@ -5,9 +5,9 @@ the best one are left out: they cannot be chosen.
 """
 
 import numpy as np
-from contest import DIRECTIONS, Contestant, Layer, machine, write
 
 import sevenloops as sl
+from contest import DIRECTIONS, Contestant, Layer, machine, write
 
 LAYERS = [
     Layer(64, 3, 50, 15, 4, stride=2),

@@ -1,8 +1,7 @@
 """sevenloops as a contestant; the variant is the name of an algorithm."""
 
-from contest import serve
-
 import sevenloops as sl
+from contest import serve
 
 
 def prepare(layer, direction, variant):

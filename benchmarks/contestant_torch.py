@@ -1,9 +1,9 @@
 """PyTorch as a contestant; the variant is the memory format, "contiguous" or "channels_last"."""
 
 import torch
-from contest import serve
 
 import sevenloops as sl
+from contest import serve
 
 torch.set_num_threads(sl.get_num_threads())
 

@@ -12,9 +12,9 @@ from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
-from contest import DIRECTIONS, Contestant, Layer, machine, quartiles, write
 
 import sevenloops as sl
+from contest import DIRECTIONS, Contestant, Layer, machine, quartiles, write
 
 CLASSIC = Layer(64, 3, 50, 15, 4, stride=2)
 

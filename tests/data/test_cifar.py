@@ -2,11 +2,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from tests.helpers.damage import attempt, is_one_sentence_about, mutate
-from tests.helpers.real_data import real_data
 
 from sevenloops.data import CIFAR10_CLASSES, read_cifar10, read_cifar10_folder
 from sevenloops.errors import DataError
+from tests.helpers.damage import attempt, is_one_sentence_about, mutate
+from tests.helpers.real_data import real_data
 
 
 def batch(count, seed):

@@ -2,12 +2,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.helpers.damage import is_one_sentence_about
-from tests.helpers.real_data import real_data
 
 from sevenloops.data import CIFAR10_CLASSES, DATASET_NAMES, IDX_FILES, digits, open_dataset, read_idx, write_idx
 from sevenloops.data import datasets as module
 from sevenloops.errors import DataError, ShapeError
+from tests.helpers.damage import is_one_sentence_about
+from tests.helpers.real_data import real_data
 
 BUNDLED = Path(module.__file__).with_name("bundled")
 

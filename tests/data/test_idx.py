@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.helpers.damage import attempt, is_one_sentence_about, mutate
-from tests.helpers.real_data import real_data
 
 from sevenloops.data import read_idx, write_idx
 from sevenloops.errors import DataError, ShapeError
+from tests.helpers.damage import attempt, is_one_sentence_about, mutate
+from tests.helpers.real_data import real_data
 
 # The format's codes, and how struct writes one big-endian element of each.
 FORMATS = {
@@ -127,13 +127,13 @@ GOOD = encode(np.arange(24, dtype=np.uint8).reshape(2, 3, 4))
         b"\0\0\x0e\3" + b"\x7f\xff\xff\xff" * 2 + b"\0" * 4,  # the same, for its eight bytes per element
         b"\x1f\x8b",
         b"\x1f\x8b\x08 and no more of gzip",
-        gzip.compress(GOOD)[:-1],
-        gzip.compress(GOOD)[:-8],
-        gzip.compress(GOOD)[:-8] + bytes(8),  # a wrong checksum
-        gzip.compress(GOOD) + b"more",
-        gzip.compress(GOOD + b"\0"),
-        gzip.compress(GOOD[:-1]),
-        gzip.compress(b""),
+        gzip.compress(GOOD, mtime=0)[:-1],
+        gzip.compress(GOOD, mtime=0)[:-8],
+        gzip.compress(GOOD, mtime=0)[:-8] + bytes(8),  # a wrong checksum
+        gzip.compress(GOOD, mtime=0) + b"more",
+        gzip.compress(GOOD + b"\0", mtime=0),
+        gzip.compress(GOOD[:-1], mtime=0),
+        gzip.compress(b"", mtime=0),
         b"\x89PNG\r\n\x1a\n",
     ],
 )

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from tests.helpers.damage import is_one_sentence_about
 
 from sevenloops.data import IDX_FILES, read_idx_folder, write_idx
 from sevenloops.errors import DataError
+from tests.helpers.damage import is_one_sentence_about
 
 RNG = np.random.default_rng(0)
 ARRAYS = {

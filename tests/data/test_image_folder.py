@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from tests.helpers.damage import is_one_sentence_about
 
 from sevenloops.data import read_image_folder
 from sevenloops.data.image_folder import holds_images
 from sevenloops.errors import DataError, ShapeError
+from tests.helpers.damage import is_one_sentence_about
 
 Image = pytest.importorskip("PIL.Image")
 

@@ -3,11 +3,11 @@ import io
 
 import numpy as np
 import pytest
-from tests.helpers.damage import attempt, is_one_sentence_about, mutate
 
 from sevenloops.data import load_image
 from sevenloops.data.images import image_header, is_image_name
 from sevenloops.errors import DataError, MissingExtraError, ShapeError
+from tests.helpers.damage import attempt, is_one_sentence_about, mutate
 
 Image = pytest.importorskip("PIL.Image")
 

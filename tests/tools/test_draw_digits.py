@@ -2,10 +2,10 @@ import gzip
 import zlib
 
 import numpy as np
-from tests.helpers.real_data import real_data
-from tools.draw_digits import BUNDLED, main
 
 from sevenloops.data import IDX_FILES, digits, read_idx_folder, write_idx
+from tests.helpers.real_data import real_data
+from tools.draw_digits import BUNDLED, main
 
 
 def test_the_bundled_files_are_what_the_tool_draws(tmp_path):

@@ -12,3 +12,5 @@ from sevenloops.conv.algorithms import offset_matmul as offset_matmul
 from sevenloops.conv.algorithms import im2col_index as im2col_index
 from sevenloops.conv.algorithms import im2col as im2col
 from sevenloops.conv.algorithms import im2col_lazy as im2col_lazy
+from sevenloops.conv.algorithms import winograd as winograd
+from sevenloops.conv.algorithms import fft as fft

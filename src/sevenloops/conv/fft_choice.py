@@ -1,0 +1,151 @@
+"""Which tiles the FFT algorithm uses for a problem: those that are predicted to be fastest."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from itertools import product
+from math import ceil, log2, prod
+
+from sevenloops import runtime
+from sevenloops.conv.cost import Cost, calls, passes
+from sevenloops.conv.fft_plan import FftPlan
+from sevenloops.conv.problem import ConvProblem
+
+__all__ = ["fast_length", "make_plan", "predict"]
+
+# Bytes of the spectra of a round: with many tiles the products are fast, but memory beyond the caches is slow.
+_ROUND_BYTES = 32 * 1024 * 1024
+# The lengths that are tried along an axis: up to so many kernels, at least so long, in steps of so many times.
+_KERNELS = 8
+_LONG = 64
+_STEP = {1: 1.25, 2: 1.5, 3: 2.5}
+
+
+@lru_cache(maxsize=1024)
+def make_plan(problem: ConvProblem) -> FftPlan:
+    """Return the tiles that are predicted to be fastest among those that fit into the workspace.
+
+    Where none does, the plan with the smallest workspace is returned, which exceeds the bound.
+    """
+    bound = problem.max_workspace
+    threads = problem.threads if runtime.blas_is_held() else 1
+    every_axis = [list(_tiles_of_axis(problem, axis)) for axis in range(problem.geometry.axes)]
+    plans = []
+    for tiles in product(*every_axis):
+        one = FftPlan(problem, tuple(q for q, _ in tiles), tuple(length for _, length in tiles), 1, threads)
+        plans.append(_with_round(one))
+    if bound is not None:
+        plans += [_with_round(replace(plan, at_once=1, workers=1)) for plan in plans if threads > 1]
+        plans = [plan for plan in plans if plan.workspace <= bound] or [min(plans, key=lambda plan: plan.workspace)]
+    best = min(plans, key=lambda plan: predict(plan).seconds)
+    alone = _with_round(replace(best, at_once=1, workers=1))
+    return min(best, alone, key=lambda plan: predict(plan).seconds)
+
+
+def _tiles_of_axis(problem: ConvProblem, axis: int) -> Iterator[tuple[int, int]]:
+    """Yield the tiles that are tried along an axis: (outputs, length of the transform)."""
+    g = problem.geometry
+    out, stride, kernel = g.output_size[axis], g.stride[axis], g.effective_kernel[axis]
+    seen = set()
+    wanted = [float(kernel)]
+    while wanted[-1] < min(g.span[axis], max(_KERNELS * kernel, _LONG)):
+        wanted.append(wanted[-1] * _STEP[g.axes])
+    for length in (*wanted[:-1], g.span[axis]):
+        fitting = min((fast_length(ceil(length)) - kernel) // stride + 1, out)
+        outputs = ceil(out / ceil(out / fitting))  # in as many tiles, all about as large
+        tile = (outputs, fast_length((outputs - 1) * stride + kernel))
+        if tile not in seen:
+            seen.add(tile)
+            yield tile
+
+
+@lru_cache(maxsize=4096)
+def fast_length(least: int) -> int:
+    """Return the smallest number, not below `least`, that has no prime factor but 2, 3 and 5."""
+    best = 2 * least
+    five = 1
+    while five < best:
+        odd = five
+        while odd < best:
+            best = min(best, odd << (ceil(least / odd) - 1).bit_length())
+            odd *= 3
+        five *= 5
+    return best
+
+
+def _with_round(one: FftPlan) -> FftPlan:
+    """Return the plan with as many tiles in a round as there should be, from that with one."""
+    room, bound = _ROUND_BYTES, one.problem.max_workspace
+    if bound is not None:
+        room = min(room, bound - one.workspace + one.tile_bytes)
+    most = min(max(room // one.tile_bytes, 1), one.tile_count)
+    rounds = ceil(one.tile_count / most)
+    return replace(one, at_once=ceil(one.tile_count / rounds))
+
+
+# --- the prediction -------------------------------------------------------------------------------------------------
+
+# Seconds of a transform, for float32: of a line, and of its elements, more in longer lines.
+_LINE_SECONDS = 2e-8
+_REAL_SECONDS = (0.8e-9, 0.07e-9)
+_COMPLEX_SECONDS = (1.2e-9, 0.13e-9)
+# As for Winograd's algorithm: products of matrices that are small enough to be multiplied as they lie.
+_SMALL_FLOPS = 100e9
+_SMALL_SECONDS = 6e-8
+_FIRST_USE = 1.0
+_WAKING_SECONDS = 5e-5
+
+
+def predict(plan: FftPlan) -> Cost:
+    """Return the predicted cost of a plan."""
+    g, direction, size = plan.geometry, plan.problem.direction, plan.problem.itemsize
+    tiles, rounds = plan.tile_count, ceil(plan.tile_count / plan.at_once)
+    stuffed = tuple((q - 1) * s + 1 for q, s in zip(plan.outputs, g.stride))
+    kernels = g.out_channels * g.group_in
+    sides: tuple[float, float, float]  # of the products of a frequency
+    if direction == "forward":
+        total = _transforms(plan, plan.reach, g.in_channels, tiles)
+        total += _transforms(plan, plan.outputs, g.out_channels, tiles, back=True)
+        sides = tiles / rounds, 2 * g.group_out, 2 * g.group_in
+    elif direction == "input_grad":
+        total = _transforms(plan, stuffed, g.out_channels, tiles)
+        total += _transforms(plan, plan.reach, g.in_channels, tiles, back=True)
+        sides = tiles / rounds, 2 * g.group_in, 2 * g.group_out
+    else:
+        total = _transforms(plan, stuffed, g.out_channels, tiles)
+        total += _transforms(plan, plan.reach, g.in_channels, tiles)
+        sides = g.group_out, 2 * g.group_in, 2 * tiles / rounds
+    total += _transforms(plan, g.kernel_size if direction == "weight_grad" else g.effective_kernel, kernels, 1)
+    if g.is_depthwise:
+        total += passes(2 * plan.frequencies * tiles * g.groups, 3, size)
+    else:
+        number = plan.frequencies * g.groups * rounds
+        flops = 2 * prod(sides)
+        share = prod(side / (side + 4) for side in sides)
+        seconds = _SMALL_SECONDS + flops / (_SMALL_FLOPS * share) * size / 4
+        total += Cost(number * seconds, number * flops)
+        total += passes(plan.frequencies * kernels * rounds, 6 if direction == "weight_grad" else 4, size)
+    total += passes(plan.workspace / size, _FIRST_USE, size)
+    if plan.workers == 1:
+        return total.within(plan.workspace)
+    return (total.over(plan.workers) + Cost(seconds=_WAKING_SECONDS * (1 + 3 * rounds))).within(plan.workspace)
+
+
+def _transforms(plan: FftPlan, filled: tuple[int, ...], channels: int, tiles: int, back: bool = False) -> Cost:
+    """Transforms of pieces of which so much is filled, or back to so much, for all channels of so many tiles."""
+    *lengths, last = plan.lengths
+    size = plan.problem.itemsize
+    lines = prod(filled[:-1])
+    total = _lines(lines, last, _REAL_SECONDS, size)
+    for axis, length in enumerate(lengths):
+        lines = prod(filled[:axis]) * prod(lengths[axis + 1 :]) * (last // 2 + 1)
+        total += _lines(lines, length, _COMPLEX_SECONDS, size)
+    total += passes(prod(filled), 4 if back else 2, size)  # read or written, or both, where it belongs
+    total += passes(2 * plan.frequencies, 2, size)
+    units = ceil(tiles / plan.images_at_once) * ceil(channels / plan.channels_at_once)
+    return total.times(channels * tiles) + calls(20 * units)
+
+
+def _lines(lines: int, length: int, rates: tuple[float, float], size: int) -> Cost:
+    seconds = _LINE_SECONDS + length * (rates[0] + rates[1] * log2(length)) * (0.5 + size / 8)
+    return Cost(lines * seconds, lines * 2.5 * length * log2(length) * (1 if rates is _REAL_SECONDS else 2))

@@ -1,22 +1,23 @@
 """What it means for a convolution to be right: a case is run by the public functions and compared with the oracle."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 import sevenloops as sl
+from sevenloops.conv.tolerance import tolerance
 from tests.helpers import oracle
 from tests.helpers.cases import snapshot
 
-__all__ = ["DIRECTIONS", "MAY_REFUSE", "assert_close", "assert_right", "compute", "expect", "refused"]
+__all__ = ["DIRECTIONS", "MAY_REFUSE", "assert_close", "assert_right", "compute", "expect", "judge", "refused"]
 
 DIRECTIONS = ("forward", "input_grad", "weight_grad")
 
 #: The only algorithms that may refuse a geometry.
 MAY_REFUSE = ("winograd", "fft")
 
-#: Allowed error of an element, relative to the sum of its terms' magnitudes; float16 computes in float32.
-_SUMMED = {"float16": 1e-5, "float32": 1e-5, "float64": 1e-13}
-#: The same where elements are computed together, so that each inherits the error of the largest.
-_TRANSFORMED = {"float16": 3e-5, "float32": 3e-5, "float64": 1e-12}
+#: Those that compute elements together, so that a small one has the error of a large one.
+TRANSFORMS = ("winograd", "fft", "auto")
 
 
 def refused(case, direction, algorithm, dtype):
@@ -68,20 +69,38 @@ def expect(case, direction, arrays):
     else:
         function, operands = oracle.weight_grad, (grad, x)
         parameters = {"kernel_size": case.kernel, **case.parameters}
-    return function(*operands, **parameters), oracle.magnitude(function, *operands, **parameters)
+    return judge(function, *operands, **parameters)
+
+
+def judge(function, *operands, **parameters):
+    """Return what a function of the oracle says, and the magnitude of the terms of each element."""
+    return function(*operands, **parameters), _Magnitude.of(function, *operands, **parameters)
+
+
+class _Magnitude(NamedTuple):
+    """What rounding errors are relative to: of direct sums, and where transforms compute elements together."""
+
+    each: np.ndarray
+    together: float
+
+    @classmethod
+    def of(cls, function, *operands, **parameters):
+        absolute = [np.abs(a) if isinstance(a, np.ndarray) else a for a in operands]
+        each = function(*absolute, **parameters)
+        one_term = absolute[0].max(initial=0) * absolute[1].max(initial=0)  # in a transform, if in no sum
+        return cls(each, max(each.max(initial=0), one_term))
 
 
 def assert_close(result, expected, magnitude, algorithm, dtype):
-    """Compare each element, allowing for the rounding of its terms and of the result."""
+    """Compare each element with the tolerance of the algorithm; float16 is computed in float32 and rounded."""
     assert result.shape == expected.shape
     if not result.size:
         return
-    dtype = np.dtype(dtype)
-    if algorithm in MAY_REFUSE:
-        allowed = np.full(expected.shape, _TRANSFORMED[dtype.name] * magnitude.max())
-    else:
-        allowed = _SUMMED[dtype.name] * magnitude
-    if dtype == np.float16:
+    computed = "float32" if dtype == "float16" else dtype
+    allowed = tolerance("winograd" if algorithm == "auto" else algorithm, computed) * (
+        np.full(expected.shape, magnitude.together) if algorithm in TRANSFORMS else magnitude.each
+    )
+    if dtype == "float16":
         allowed = allowed + np.spacing(np.abs(expected).astype(np.float16)).astype(np.float64)
     error = np.abs(result.astype(np.float64) - expected)
     worst = np.unravel_index(np.argmax(np.where(np.isnan(error), np.inf, error - allowed)), error.shape)

@@ -1,6 +1,7 @@
 """A ladder of the test's own: algorithms that cost, refuse and compute what the test says."""
 
 import contextlib
+import dataclasses
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from sevenloops.conv.cost import Cost
 from sevenloops.conv.problem import ConvProblem
 from sevenloops.geometry import ConvGeometry
 
-__all__ = ["changed_ladder", "make_problem", "rung"]
+__all__ = ["changed_ladder", "make_problem", "picky", "rung"]
 
 
 @contextlib.contextmanager
@@ -49,6 +50,15 @@ def rung(name, seconds=1.0, workspace=0, refusal=None, cost=None, **kernels):
         cost=cost or (lambda problem: Cost(seconds, workspace=workspace)),
         refusal=lambda problem: refusal,
     )
+
+
+def picky(refused):
+    """Add the algorithm "picky", which is `loops` but for one direction that it refuses."""
+    loops = registry.get("loops")
+    algorithm = dataclasses.replace(
+        loops, name="picky", refusal=lambda problem: "it is picky" if problem.direction == refused else None
+    )
+    return changed_ladder(algorithm, keep=True)
 
 
 def make_problem(

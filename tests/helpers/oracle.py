@@ -13,7 +13,7 @@ entry in the table at all.
 
 import numpy as np
 
-__all__ = ["forward", "input_grad", "magnitude", "same_pads", "transposed", "weight_grad"]
+__all__ = ["forward", "input_grad", "same_pads", "transposed", "weight_grad"]
 
 
 def forward(x, weight, bias=None, *, stride, padding, dilation, groups):
@@ -43,11 +43,6 @@ def transposed(x, weight, bias=None, *, stride, padding, output_padding, dilatio
     ]
     y = input_grad(x, weight, size, stride=stride, padding=padding, dilation=dilation, groups=groups)
     return y if bias is None else y + np.asarray(bias, np.float64).reshape(-1, *(1,) * len(size))
-
-
-def magnitude(function, *arrays, **parameters):
-    """The same sums over absolute values: what the rounding errors of the terms are relative to."""
-    return function(*(np.abs(a) if isinstance(a, np.ndarray) else a for a in arrays), **parameters)
 
 
 def same_pads(length, kernel, stride, dilation):

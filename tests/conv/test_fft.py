@@ -208,10 +208,12 @@ BUFFERS = 2 * 3 * 8192 * 4 + 40_000
 def test_workspace_is_what_is_stated_and_within_the_bound(direction, name, share):
     case = CASES[name]
     free = problem_of(case, direction, "float32", threads=2)
-    bound = None if share == 1 else fft.cost(free).workspace // share
+    bound = fft.cost(free).workspace // share
     problem = replace(free, max_workspace=bound)
     stated = fft.cost(problem).workspace
-    if bound is not None and stated > bound:  # refused, but it was the least there is: little more than the weights
+    if share == 1:
+        assert fft.cost(problem) == fft.cost(free)
+    if stated > bound:  # refused, but it was the least there is: little more than the weights
         plan = fft_choice.make_plan(problem)
         assert plan.at_once == plan.workers == 1
         return

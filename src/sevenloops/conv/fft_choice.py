@@ -30,15 +30,17 @@ def make_plan(problem: ConvProblem) -> FftPlan:
     bound = problem.max_workspace
     threads = problem.threads if runtime.blas_is_held() else 1
     every_axis = [list(_tiles_of_axis(problem, axis)) for axis in range(problem.geometry.axes)]
-    plans = []
-    for tiles in product(*every_axis):
-        one = FftPlan(problem, tuple(q for q, _ in tiles), tuple(length for _, length in tiles), 1, threads)
-        plans.append(_with_round(one))
+    single = [
+        FftPlan(problem, tuple(q for q, _ in tiles), tuple(length for _, length in tiles), 1, threads)
+        for tiles in product(*every_axis)
+    ]
+    plans = [_with_round(one, _ROUND_BYTES) for one in single]
     if bound is not None:
-        plans += [_with_round(replace(plan, at_once=1, workers=1)) for plan in plans if threads > 1]
+        single += [replace(one, workers=1) for one in single if threads > 1]
+        plans += [_with_round(one, bound - one.workspace + one.tile_bytes) for one in single]
         plans = [plan for plan in plans if plan.workspace <= bound] or [min(plans, key=lambda plan: plan.workspace)]
     best = min(plans, key=lambda plan: predict(plan).seconds)
-    alone = _with_round(replace(best, at_once=1, workers=1))
+    alone = replace(best, workers=1)
     return min(best, alone, key=lambda plan: predict(plan).seconds)
 
 
@@ -73,12 +75,9 @@ def fast_length(least: int) -> int:
     return best
 
 
-def _with_round(one: FftPlan) -> FftPlan:
-    """Return the plan with as many tiles in a round as there should be, from that with one."""
-    room, bound = _ROUND_BYTES, one.problem.max_workspace
-    if bound is not None:
-        room = min(room, bound - one.workspace + one.tile_bytes)
-    most = min(max(room // one.tile_bytes, 1), one.tile_count)
+def _with_round(one: FftPlan, room: int) -> FftPlan:
+    """Return the plan with as many tiles in a round as there is room for, from that with one."""
+    most = min(max(min(room, _ROUND_BYTES) // one.tile_bytes, 1), one.tile_count)
     rounds = ceil(one.tile_count / most)
     return replace(one, at_once=ceil(one.tile_count / rounds))
 

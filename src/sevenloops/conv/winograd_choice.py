@@ -1,5 +1,6 @@
 """Which tiles and boxes Winograd's algorithm uses for a problem: those that are predicted to be fastest."""
 
+from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from math import prod
@@ -33,7 +34,9 @@ def make_plan(problem: ConvProblem) -> WinogradPlan:
         plans += [_plan(problem, best_m, target, threads, threads) for target in _TARGETS[:2]]
     bound = problem.max_workspace
     if bound is not None:
-        plans += [_plan(problem, m, target, n, 1) for m in every_m for target in _SMALL_TARGETS for n in workers]
+        targets = (*_TARGETS, *_SMALL_TARGETS)
+        smaller = [_plan(problem, m, target, n, 1) for m in every_m for target in targets for n in workers]
+        plans += [replace(plan, is_frugal=True) for plan in smaller]
         plans = [plan for plan in plans if plan.workspace <= bound] or [min(plans, key=lambda plan: plan.workspace)]
     return min(plans, key=lambda plan: predict(plan).seconds)
 

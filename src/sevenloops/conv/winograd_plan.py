@@ -41,6 +41,8 @@ class WinogradPlan:
         Tiles whose products the weight gradient takes together.
     workers : int
         Threads with buffers of their own.
+    is_frugal : bool
+        Whether what is done once, not box by box, must do with little memory too.
     """
 
     problem: ConvProblem
@@ -48,6 +50,7 @@ class WinogradPlan:
     slices: int
     round_tiles: int
     workers: int
+    is_frugal: bool = False
 
     @property
     def geometry(self) -> ConvGeometry:
@@ -100,7 +103,7 @@ class WinogradPlan:
         groups = self.geometry.groups
         rows, columns = self.weight_channels
         room = runtime.CACHE_BYTES // 2 // self.problem.itemsize
-        if self.problem.max_workspace is not None:  # no more than boxes take anyway
+        if self.is_frugal:  # no more than boxes take anyway
             room = min(room, *scratch_elements(*self._box_chains))
         fit = max(room // (self.tiling.products * columns), 1)
         if groups == 1:
@@ -112,7 +115,7 @@ class WinogradPlan:
         """Products of the weight gradient that one worker adds up at a time."""
         g = self.geometry
         fit = runtime.CACHE_BYTES // (g.out_channels * g.group_in * self.problem.itemsize)
-        if self.problem.max_workspace is not None:  # little beside the sum itself
+        if self.is_frugal:  # little beside the sum itself
             fit = min(fit, self.tiling.products // (8 * self.workers))
         return min(max(fit, 1), -(-self.tiling.products // self.workers))
 

@@ -31,17 +31,15 @@ def make_plan(problem: ConvProblem) -> FftPlan:
     threads = problem.threads if runtime.blas_is_held() else 1
     every_axis = [list(_tiles_of_axis(problem, axis)) for axis in range(problem.geometry.axes)]
     single = [
-        FftPlan(problem, tuple(q for q, _ in tiles), tuple(length for _, length in tiles), 1, threads)
+        FftPlan(problem, tuple(q for q, _ in tiles), tuple(length for _, length in tiles), 1, workers)
         for tiles in product(*every_axis)
+        for workers in sorted({1, threads})
     ]
     plans = [_with_round(one, _ROUND_BYTES) for one in single]
     if bound is not None:
-        single += [replace(one, workers=1) for one in single if threads > 1]
         plans += [_with_round(one, bound - one.workspace + one.tile_bytes) for one in single]
         plans = [plan for plan in plans if plan.workspace <= bound] or [min(plans, key=lambda plan: plan.workspace)]
-    best = min(plans, key=lambda plan: predict(plan).seconds)
-    alone = replace(best, workers=1)
-    return min(best, alone, key=lambda plan: predict(plan).seconds)
+    return min(plans, key=lambda plan: predict(plan).seconds)
 
 
 def _tiles_of_axis(problem: ConvProblem, axis: int) -> Iterator[tuple[int, int]]:

@@ -1,6 +1,6 @@
 """Which tiles the FFT algorithm uses for a problem: those that are predicted to be fastest."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import product
@@ -23,23 +23,42 @@ _STEP = {1: 1.25, 2: 1.5, 3: 2.5}
 
 @lru_cache(maxsize=1024)
 def make_plan(problem: ConvProblem) -> FftPlan:
-    """Return the tiles that are predicted to be fastest among those that fit into the workspace.
+    """Return tiles that are predicted to be fast, within the bound on the workspace if there is one.
 
-    Where none does, the plan with the smallest workspace is returned, which exceeds the bound.
+    Where all exceed it, the plan with the smallest workspace is returned.
     """
-    bound = problem.max_workspace
+    if problem.max_workspace is not None:
+        free = replace(make_plan(replace(problem, max_workspace=None)), problem=problem)
+        return free if free.workspace <= problem.max_workspace else _bounded_plan(problem, problem.max_workspace)
     threads = problem.threads if runtime.blas_is_held() else 1
     every_axis = [list(_tiles_of_axis(problem, axis)) for axis in range(problem.geometry.axes)]
-    single = [
-        FftPlan(problem, tuple(q for q, _ in tiles), tuple(length for _, length in tiles), 1, workers)
-        for tiles in product(*every_axis)
-        for workers in sorted({1, threads})
-    ]
-    plans = [_with_round(one, _ROUND_BYTES) for one in single]
-    if bound is not None:
-        plans += [_with_round(one, bound - one.workspace + one.tile_bytes) for one in single]
-        plans = [plan for plan in plans if plan.workspace <= bound] or [min(plans, key=lambda plan: plan.workspace)]
-    return min(plans, key=lambda plan: predict(plan).seconds)
+    # One axis after another, twice: nearly as good as all combinations.
+    tiles = [each[len(each) // 2] for each in every_axis]
+    for axis in (*range(problem.geometry.axes), *range(problem.geometry.axes)):
+        tried = [[*tiles[:axis], tile, *tiles[axis + 1 :]] for tile in every_axis[axis]]
+        tiles = min(tried, key=lambda tiles: _seconds(_with_round(_single(problem, tiles, threads), _ROUND_BYTES)))
+    plans = [_with_round(_single(problem, tiles, workers), _ROUND_BYTES) for workers in {1, threads}]
+    return min(plans, key=_seconds)
+
+
+def _bounded_plan(problem: ConvProblem, bound: int) -> FftPlan:
+    """Try all combinations, each with as many tiles in a round as there is room for."""
+    every_axis = [list(_tiles_of_axis(problem, axis)) for axis in range(problem.geometry.axes)]
+    threads = problem.threads if runtime.blas_is_held() else 1
+    single = [_single(problem, tiles, n) for tiles in product(*every_axis) for n in {1, threads}]
+    plans = [_with_round(one, bound - one.workspace + one.tile_bytes) for one in single]
+    fitting = [plan for plan in plans if plan.workspace <= bound]
+    return min(fitting, key=_seconds) if fitting else min(plans, key=lambda plan: plan.workspace)
+
+
+def _seconds(plan: FftPlan) -> float:
+    return predict(plan).seconds
+
+
+def _single(problem: ConvProblem, tiles: Sequence[tuple[int, int]], workers: int) -> FftPlan:
+    """Return the plan with these outputs and lengths, and one tile in a round."""
+    outputs, lengths = zip(*tiles)
+    return FftPlan(problem, outputs, lengths, 1, workers)
 
 
 def _tiles_of_axis(problem: ConvProblem, axis: int) -> Iterator[tuple[int, int]]:

@@ -59,28 +59,28 @@ class FftPlan:
         """The problem's geometry."""
         return self.problem.geometry
 
-    @property
+    @cached_property
     def complex_dtype(self) -> np.dtype[Any]:
         """The dtype of spectra."""
         return np.result_type(self.problem.dtype, np.complex64)
 
-    @property
+    @cached_property
     def reach(self) -> tuple[int, ...]:
         """Inputs that a tile's windows cover, per axis."""
         g = self.geometry
         return tuple((q - 1) * s + e for q, s, e in zip(self.outputs, g.stride, g.effective_kernel))
 
-    @property
+    @cached_property
     def spectrum_shape(self) -> tuple[int, ...]:
         """Of the transform of real data: along the last axis, only the frequencies that are not negative."""
         return (*self.lengths[:-1], self.lengths[-1] // 2 + 1)
 
-    @property
+    @cached_property
     def frequencies(self) -> int:
         """Elements of a spectrum."""
         return prod(self.spectrum_shape)
 
-    @property
+    @cached_property
     def tile_count(self) -> int:
         """Tiles, counted for each image."""
         return self.geometry.batch * prod(-(-out // q) for out, q in zip(self.geometry.output_size, self.outputs))
@@ -108,14 +108,14 @@ class FftPlan:
             end += count
         return rounds
 
-    @property
+    @cached_property
     def images_at_once(self) -> int:
         """Images whose tiles a worker transforms together, where all their channels fit into a core's cache."""
         g = self.geometry
         fit = self.channels_at_once // max(g.in_channels, g.out_channels)
         return max(min(fit, self.at_once, -(-g.batch // self.workers)), 1)
 
-    @property
+    @cached_property
     def channels_at_once(self) -> int:
         """Channels that a worker transforms together: as many as fit into a core's cache."""
         return max(runtime.CACHE_BYTES // (self.frequencies * self.complex_dtype.itemsize), 1)
@@ -147,7 +147,7 @@ class FftPlan:
 
     # --- memory --------------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def scratch(self) -> tuple[int, int]:
         """Elements of a worker's buffers, the real one and the complex one."""
         g = self.geometry
@@ -158,7 +158,7 @@ class FftPlan:
         channels = min(most, self.channels_at_once)
         return channels * reals, channels * self.frequencies
 
-    @property
+    @cached_property
     def tile_bytes(self) -> int:
         """Bytes of the spectra of a tile, of all channels."""
         g = self.geometry

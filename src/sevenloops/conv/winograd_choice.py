@@ -21,24 +21,31 @@ _SMALL_TARGETS = (16, 4, 1)
 
 @lru_cache(maxsize=1024)
 def make_plan(problem: ConvProblem) -> WinogradPlan:
-    """Return the tiles and boxes that are predicted to be fastest among those that fit into the workspace.
+    """Return the tiles and boxes that are predicted to be fastest, of those within the bound on the workspace if any.
 
-    Where none does, the smallest is returned, whose workspace exceeds the bound.
+    Where all exceed it, the plan with the smallest workspace is returned.
     """
-    threads = problem.threads if runtime.blas_is_held() else 1
-    workers = sorted({1, threads})
     every_m = list(product(*((1,) if kernel == 1 else (2, 4) for kernel in problem.geometry.kernel_size)))
-    best_m = min(every_m, key=lambda m: predict(_plan(problem, m, _TARGETS[1], 1, 1)).seconds)
-    plans = [_plan(problem, best_m, target, n, 1) for target in _TARGETS for n in workers]
-    if threads > 1:
-        plans += [_plan(problem, best_m, target, threads, threads) for target in _TARGETS[:2]]
+    threads = problem.threads if runtime.blas_is_held() else 1
     bound = problem.max_workspace
-    if bound is not None:
-        targets = (*_TARGETS, *_SMALL_TARGETS)
-        smaller = [_plan(problem, m, target, n, 1) for m in every_m for target in targets for n in workers]
-        plans += [replace(plan, is_frugal=True) for plan in smaller]
-        plans = [plan for plan in plans if plan.workspace <= bound] or [min(plans, key=lambda plan: plan.workspace)]
-    return min(plans, key=lambda plan: predict(plan).seconds)
+    if bound is None:
+        best_m = min(every_m, key=lambda m: _seconds(_plan(problem, m, _TARGETS[1], 1, 1)))
+        plans = [_plan(problem, best_m, target, n, 1) for target in _TARGETS for n in {1, threads}]
+        if threads > 1:
+            plans += [_plan(problem, best_m, target, threads, threads) for target in _TARGETS[:2]]
+        return min(plans, key=_seconds)
+    free = replace(make_plan(replace(problem, max_workspace=None)), problem=problem)
+    if free.workspace <= bound:
+        return free
+    targets = (*_TARGETS, *_SMALL_TARGETS)
+    plans = [_plan(problem, m, target, n, 1) for m in every_m for target in targets for n in {1, threads}]
+    plans = [replace(plan, is_frugal=True) for plan in plans]
+    fitting = [plan for plan in plans if plan.workspace <= bound]
+    return min(fitting, key=_seconds) if fitting else min(plans, key=lambda plan: plan.workspace)
+
+
+def _seconds(plan: WinogradPlan) -> float:
+    return predict(plan).seconds
 
 
 def _plan(problem: ConvProblem, m: tuple[int, ...], target: int, workers: int, slices: int) -> WinogradPlan:

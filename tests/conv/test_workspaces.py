@@ -1,5 +1,6 @@
 """What algorithms allocate beyond their result: no more than they state, and no more than they are allowed."""
 
+import contextlib
 import tracemalloc
 from dataclasses import replace
 from math import prod
@@ -17,14 +18,22 @@ ALGORITHMS = sl.algorithms()
 SLACK = 24 * 1024
 
 
-@pytest.fixture(autouse=True)
+@contextlib.contextmanager
 def one_thread_without_buffers():
     """NumPy adds unequally strided arrays through buffers of its own, here as small as they get (in this thread)."""
     threads, size = sl.get_num_threads(), np.setbufsize(16)
     sl.set_num_threads(1)
-    yield
-    sl.set_num_threads(threads)
-    np.setbufsize(size)
+    try:
+        yield
+    finally:
+        sl.set_num_threads(threads)
+        np.setbufsize(size)
+
+
+@pytest.fixture(autouse=True)
+def measurable():
+    with one_thread_without_buffers():
+        yield
 
 
 def buffers(dtype):

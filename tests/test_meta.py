@@ -1,6 +1,5 @@
 """Tests of the tests: each mistake below is made on purpose, and the check that is there for it must fail."""
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -32,74 +31,6 @@ def right_on_generated_cases(direction, algorithm=ALGORITHM, dtype="float64"):
 
 
 # --- plants that need more than a line ------------------------------------------------------------------------------
-
-
-def crop_batch_and_channels(right):
-    """Compute the gradient of the padded input, then cut the padding off the wrong axes."""
-
-    def wrong(grad_output, weight, out, problem):
-        g = problem.geometry
-        size = tuple(n + sum(pad) for n, pad in zip(g.input_size, g.padding))
-        padded = np.zeros((*out.shape[:2], *size), out.dtype)
-        no_padding = replace(g, input_size=size, padding=((0, 0),) * g.axes)
-        right(grad_output, weight, padded, replace(problem, geometry=no_padding))
-        cut = padded[tuple(slice(before, n - after) for (before, after), n in zip(g.padding, padded.shape))]
-        out[...] = np.resize(cut, out.shape)
-
-    return wrong
-
-
-def shared_buffer(right):
-    """A buffer that all calls use, as if each were alone."""
-    shared = {}
-
-    def wrong(first, second, out, problem, *epilogue):
-        buffer = shared.setdefault(out.shape, np.empty_like(out))
-        right(first, second, buffer, problem, *epilogue)
-        time.sleep(0.02)
-        out[...] = buffer
-
-    return wrong
-
-
-def leave_the_last_row(right):
-    """One iteration too few: what is there stays there."""
-
-    def wrong(first, second, out, problem, *epilogue):
-        whole = np.empty_like(out)
-        right(first, second, whole, problem, *epilogue)
-        out[..., :-1, :] = whole[..., :-1, :]
-
-    return wrong
-
-
-def one_step_too_far(right):
-    """Windows that end one element behind the array, where another array's elements are."""
-
-    def wrong(x, weight, out, problem, epilogue):
-        right(x, weight, out, problem, epilogue)
-        longer = np.lib.stride_tricks.as_strided(x, (*x.shape[:-1], x.shape[-1] + 1), x.strides)
-        out[..., -1] += longer[:, :1, : out.shape[2], -1]
-
-    return wrong
-
-
-def secret_workspace(right):
-    def wrong(*arguments):
-        hidden = np.ones(250_000)
-        right(*arguments)
-        del hidden
-
-    return wrong
-
-
-def write_to_input(right):
-    def wrong(first, second, out, problem, *epilogue):
-        right(first, second, out, problem, *epilogue)
-        if first.flags.writeable:
-            first[...] = 0
-
-    return wrong
 
 
 def forgetful_select():
@@ -243,13 +174,6 @@ def odd_element_in_front():
     return plants.geometry_is(same_padding=lambda *window: right(*window)[::-1])
 
 
-def unbounded(right):
-    def wrong(first, second, out, problem, *epilogue):
-        right(first, second, out, replace(problem, max_workspace=None), *epilogue)
-
-    return wrong
-
-
 def memory_nobody_has_written(direction):
     with pytest.MonkeyPatch.context() as patch:
         algorithms.test_memory_nobody_has_written_is_not_read(ALGORITHM, direction, patch)
@@ -280,7 +204,7 @@ def first_image(grad):
 PLANTS = {
     # name: (the mistake, the check that is there for it)
     "col2im crops batch and channels": (
-        lambda: in_kernel(INPUT_GRAD, crop_batch_and_channels),
+        lambda: in_kernel(INPUT_GRAD, plants.crop_batch_and_channels),
         lambda: anchors.test_col2im_crops_height_and_width(ALGORITHM),
     ),
     "the stride is applied twice": (
@@ -300,7 +224,7 @@ PLANTS = {
         lambda: right_on_generated_cases(WEIGHT_GRAD, "loops"),
     ),
     "windows end one element behind the array": (
-        lambda: in_kernel(FORWARD, one_step_too_far),
+        lambda: in_kernel(FORWARD, plants.one_step_too_far),
         lambda: anchors.test_height_and_width_are_not_exchanged(ALGORITHM, FORWARD),
     ),
     "padding is off by one": (
@@ -412,15 +336,15 @@ PLANTS = {
         plans.test_equal_calls_share_a_plan,
     ),
     "an input is written to": (
-        lambda: in_kernel(INPUT_GRAD, write_to_input),
+        lambda: in_kernel(INPUT_GRAD, plants.write_to_input),
         lambda: anchors.test_inputs_are_not_changed(ALGORITHM, INPUT_GRAD),
     ),
     "a row of the result is not written": (
-        lambda: in_kernel(FORWARD, leave_the_last_row),
+        lambda: in_kernel(FORWARD, plants.leave_the_last_row),
         lambda: memory_nobody_has_written(FORWARD),
     ),
     "calls share a buffer": (
-        lambda: in_kernel(FORWARD, shared_buffer),
+        lambda: in_kernel(FORWARD, plants.shared_buffer),
         lambda: algorithms.test_threads_get_the_bits_of_one_call_after_another(ALGORITHM, FORWARD, 1),
     ),
     "NaN is replaced": (
@@ -428,11 +352,11 @@ PLANTS = {
         lambda: algorithms.test_what_is_not_finite_stays_where_it_belongs(ALGORITHM, FORWARD, np.nan),
     ),
     "more memory than stated": (
-        lambda: in_kernel(WEIGHT_GRAD, secret_workspace),
+        lambda: in_kernel(WEIGHT_GRAD, plants.secret_workspace),
         lambda: workspaces.test_no_more_than_stated(ALGORITHM, WEIGHT_GRAD),
     ),
     "max_workspace is ignored": (
-        lambda: in_kernel(FORWARD, unbounded),
+        lambda: in_kernel(FORWARD, plants.unbounded),
         lambda: workspaces.test_lazy_im2col_stays_within_its_bound(FORWARD, 20, 1, "float32", False),
     ),
     "the result forgets the memory order": (
@@ -452,7 +376,7 @@ PLANTS = {
 }
 
 
-#: How a test fails: by an assertion, by no exception where one should be, by a refusal of what is right, by a warning.
+#: How a test fails: by an assertion, by no exception where one should be, by refusing what is right, by a warning.
 FAILURES = (AssertionError, pytest.fail.Exception, ShapeError, TypeError, RuntimeWarning)
 
 

@@ -4,6 +4,7 @@ Most wrap one kernel in the table of backends, since what a kernel computes is t
 """
 
 import contextlib
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -16,14 +17,21 @@ from tests.helpers.ladder import forget_plans
 
 __all__ = [
     "broadcast_to_columns",
+    "crop_batch_and_channels",
     "geometry_is",
     "kernel",
+    "leave_the_last_row",
+    "one_step_too_far",
     "only_the_diagonal",
     "patched",
+    "secret_workspace",
+    "shared_buffer",
+    "unbounded",
     "with_bias",
     "with_geometry",
     "with_operands",
     "with_result",
+    "write_to_input",
 ]
 
 
@@ -132,3 +140,81 @@ def only_the_diagonal(out, _):
     """One loop variable for both axes: what belongs to (i, i) is found at (i, j)."""
     rows = np.minimum(np.arange(out.shape[2])[:, None], min(out.shape[2:]) - 1)
     out[...] = out[:, :, rows, rows]
+
+
+# --- wrong kernels of other kinds ----------------------------------------------------------------------------------
+
+
+def crop_batch_and_channels(right):
+    """Compute the gradient of the padded input, then cut the padding off the wrong axes."""
+
+    def wrong(grad_output, weight, out, problem):
+        g = problem.geometry
+        size = tuple(n + sum(pad) for n, pad in zip(g.input_size, g.padding))
+        padded = np.zeros((*out.shape[:2], *size), out.dtype)
+        no_padding = replace(g, input_size=size, padding=((0, 0),) * g.axes)
+        right(grad_output, weight, padded, replace(problem, geometry=no_padding))
+        cut = padded[tuple(slice(before, n - after) for (before, after), n in zip(g.padding, padded.shape))]
+        out[...] = np.resize(cut, out.shape)
+
+    return wrong
+
+
+def shared_buffer(right):
+    """A buffer that all calls use, as if each were alone."""
+    shared = {}
+
+    def wrong(first, second, out, problem, *epilogue):
+        buffer = shared.setdefault(out.shape, np.empty_like(out))
+        right(first, second, buffer, problem, *epilogue)
+        time.sleep(0.02)
+        out[...] = buffer
+
+    return wrong
+
+
+def leave_the_last_row(right):
+    """One iteration too few: what is there stays there."""
+
+    def wrong(first, second, out, problem, *epilogue):
+        whole = np.empty_like(out)
+        right(first, second, whole, problem, *epilogue)
+        out[..., :-1, :] = whole[..., :-1, :]
+
+    return wrong
+
+
+def one_step_too_far(right):
+    """Windows that end one element behind the array, where another array's elements are."""
+
+    def wrong(x, weight, out, problem, epilogue):
+        right(x, weight, out, problem, epilogue)
+        longer = np.lib.stride_tricks.as_strided(x, (*x.shape[:-1], x.shape[-1] + 1), x.strides)
+        out[..., -1] += longer[:, :1, : out.shape[2], -1]
+
+    return wrong
+
+
+def secret_workspace(right):
+    def wrong(*arguments):
+        hidden = np.ones(250_000)
+        right(*arguments)
+        del hidden
+
+    return wrong
+
+
+def write_to_input(right):
+    def wrong(first, second, out, problem, *epilogue):
+        right(first, second, out, problem, *epilogue)
+        if first.flags.writeable:
+            first[...] = 0
+
+    return wrong
+
+
+def unbounded(right):
+    def wrong(first, second, out, problem, *epilogue):
+        right(first, second, out, replace(problem, max_workspace=None), *epilogue)
+
+    return wrong

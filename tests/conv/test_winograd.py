@@ -185,7 +185,7 @@ VOLUME = replace(
 LINE = replace(BASE, group_in=30, size=(800,), kernel=(5,), out=(796,), padding=((0, 0),), stride=(1,), dilation=(1,))
 
 
-#: NumPy's own, for additions to arrays in another order: three operands of 8192 elements in each thread.
+#: NumPy's own, where arrays in different orders meet: three operands of 8192 elements in each thread.
 BUFFERS = 2 * 3 * 8192 * 4 + 20_000
 
 

@@ -32,11 +32,15 @@ def make_plan(problem: ConvProblem) -> FftPlan:
         return free if free.workspace <= problem.max_workspace else _bounded_plan(problem, problem.max_workspace)
     threads = problem.threads if runtime.blas_is_held() else 1
     every_axis = [list(_tiles_of_axis(problem, axis)) for axis in range(problem.geometry.axes)]
-    # One axis after another, twice: nearly as good as all combinations.
-    tiles = [each[len(each) // 2] for each in every_axis]
-    for axis in (*range(problem.geometry.axes), *range(problem.geometry.axes)):
-        tried = [[*tiles[:axis], tile, *tiles[axis + 1 :]] for tile in every_axis[axis]]
-        tiles = min(tried, key=lambda tiles: _seconds(_with_round(_single(problem, tiles, threads), _ROUND_BYTES)))
+
+    def seconds(tiles: Sequence[tuple[int, int]]) -> float:
+        return _seconds(_with_round(_single(problem, tiles, threads), _ROUND_BYTES))
+
+    # All axes alike, then one after another: nearly as good as all combinations.
+    alike = [[each[min(i, len(each) - 1)] for each in every_axis] for i in range(max(map(len, every_axis)))]
+    tiles = min(alike, key=seconds)
+    for axis, each in enumerate(every_axis):
+        tiles = min(([*tiles[:axis], tile, *tiles[axis + 1 :]] for tile in each), key=seconds)
     plans = [_with_round(_single(problem, tiles, workers), _ROUND_BYTES) for workers in {1, threads}]
     return min(plans, key=_seconds)
 

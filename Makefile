@@ -17,8 +17,8 @@ help: ## this list
 train: $(INSTALLED)-train ## train LeNet-5 on the bundled digits; the result is a new folder in runs/
 	@$(IN_VENV) sevenloops train --model lenet5 --data digits
 
-train-mnist: $(INSTALLED)-test ## LeNet-5 on all of MNIST, two epochs, at least 98.5 % (see SEVENLOOPS_DATA in README.md)
-	SEVENLOOPS_DATA="$${SEVENLOOPS_DATA:-../shared/data}" $(IN_VENV) python -m pytest -m slow -rs tests/slow/test_mnist.py
+train-mnist: $(INSTALLED)-test ## LeNet-5 on all of MNIST (SEVENLOOPS_DATA names its folder's parent), two epochs, at least 98.5 %
+	$(IN_VENV) python -m pytest -m slow -rs --capture=no tests/slow/test_mnist.py
 
 test: $(INSTALLED)-test ## the tests, doctests included
 	@$(IN_VENV) python -c "import numpy, sys; print('Python', sys.version.split()[0], 'with NumPy', numpy.__version__)"

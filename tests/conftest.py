@@ -1,9 +1,7 @@
-"""Settings of every test, and the fixtures that more than one of them uses."""
+"""Settings of every test."""
 
 import os
-from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, settings
 
 # Two threads wherever the tests run: thread pools are tested on one core too, and plans do not depend on the machine.
@@ -17,12 +15,3 @@ settings.register_profile("ci", settings.get_profile("default"), derandomize=Tru
 if os.environ.pop("CI", None):
     os.environ["HYPOTHESIS_PROFILE"] = "ci"
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
-
-
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """Return the folder of data sets and models that lies beside a checkout, or skip where there is none."""
-    folder = Path(os.environ.get("SEVENLOOPS_SHARED") or Path(__file__).parents[2] / "shared")
-    if not folder.is_dir():
-        pytest.skip(f"needs the folder {folder}; SEVENLOOPS_SHARED names another one")
-    return folder

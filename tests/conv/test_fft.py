@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sevenloops as sl
-from sevenloops.conv import fft_choice
 from sevenloops.conv.algorithms import fft
-from sevenloops.conv.fft_plan import FftPlan
+from sevenloops.conv.fft import choice
+from sevenloops.conv.fft.plan import FftPlan
 from sevenloops.conv.problem import ConvProblem, Epilogue
 from sevenloops.geometry import ConvGeometry
 from tests.helpers import oracle
@@ -151,7 +151,7 @@ def test_fast_length():
         return n == 1
 
     for least in (*range(1, 400), 1025, 4097, 99_999):
-        assert fft_choice.fast_length(least) == next(n for n in count(least) if is_fast(n))
+        assert choice.fast_length(least) == next(n for n in count(least) if is_fast(n))
 
 
 @every_direction
@@ -159,12 +159,12 @@ def test_tiles_are_larger_for_larger_kernels(direction):
     def plan(kernel):
         size = (200 + kernel - 1,) * 2
         case = replace(BASE, size=size, kernel=(kernel,) * 2, out=(200, 200), padding=((0, 0),) * 2)
-        return fft_choice.make_plan(problem_of(case, direction, "float32"))
+        return choice.make_plan(problem_of(case, direction, "float32"))
 
     assert max(plan(5).lengths) < min(plan(41).lengths)
     for kernel in (5, 17, 41):
         chosen = plan(kernel)
-        assert all(fft_choice.fast_length(n) == n for n in chosen.lengths)
+        assert all(choice.fast_length(n) == n for n in chosen.lengths)
         assert all(n >= reach for n, reach in zip(chosen.lengths, chosen.reach, strict=True))
 
 
@@ -214,7 +214,7 @@ def test_workspace_is_what_is_stated_and_within_the_bound(direction, name, share
     if share == 1:
         assert fft.cost(problem) == fft.cost(free)
     if stated > bound:  # refused, but it was the least there is: little more than the weights
-        plan = fft_choice.make_plan(problem)
+        plan = choice.make_plan(problem)
         assert plan.at_once == plan.workers == 1
         return
     arrays = case.arrays("float32")

@@ -10,9 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import sevenloops as sl
-from sevenloops.conv import winograd_choice
 from sevenloops.conv.algorithms import winograd
 from sevenloops.conv.problem import ConvProblem, Epilogue
+from sevenloops.conv.winograd import choice
 from sevenloops.geometry import ConvGeometry
 from tests.helpers.cases import Case, conv_cases
 from tests.helpers.checks import DIRECTIONS, assert_close, expect
@@ -61,7 +61,7 @@ def planned(m, target, workers, slices):
 
     def make_plan(problem):
         each = tuple(1 if kernel == 1 else step for kernel, step in zip(problem.geometry.kernel_size, m))
-        return winograd_choice._plan(problem, each, target, workers, slices)
+        return choice._plan(problem, each, target, workers, slices)
 
     return make_plan
 
@@ -110,9 +110,9 @@ def test_channels_far_apart_in_powers_of_two(direction):
     """They are read in another order: through a copy."""
     case = replace(BASE, group_in=20, group_out=24, size=(32, 32), out=(32, 32))
     problem = problem_of(case, direction, "float32")
-    plan = winograd_choice.make_plan(problem)
+    plan = choice.make_plan(problem)
     assert plan.input_stages == plan.grad_stages == 1
-    assert winograd_choice.make_plan(replace(problem, channels_last=True)).input_stages == 0
+    assert choice.make_plan(replace(problem, channels_last=True)).input_stages == 0
     arrays = case.arrays("float32")
     expected, magnitude = expect(case, direction, arrays)
     assert_close(run(problem, arrays), expected, magnitude, "winograd", "float32")
@@ -149,7 +149,7 @@ def test_boxes_worked_on_together_add_to_different_inputs(monkeypatch):
 def test_tiles_suit_the_output():
     def tiles(size, direction="forward"):
         case = replace(BASE, batch=8, group_in=64, group_out=64, size=(size, size), out=(size, size))
-        return winograd_choice.make_plan(problem_of(case, direction, "float32")).tiling.m
+        return choice.make_plan(problem_of(case, direction, "float32")).tiling.m
 
     for direction in DIRECTIONS:
         assert tiles(56, direction) == (4, 4)
@@ -166,7 +166,7 @@ def test_it_saves_multiplications():
 def test_few_tiles_are_shared_out_by_channels():
     """Every worker gets something to do if there are enough channels."""
     case = replace(BASE, batch=1, group_in=256, group_out=256, size=(8, 8), out=(8, 8))
-    plan = winograd_choice.make_plan(problem_of(case, "forward", "float32", threads=2))
+    plan = choice.make_plan(problem_of(case, "forward", "float32", threads=2))
     assert plan.workers == 1 or len(plan.units) >= 2
 
 
@@ -214,7 +214,7 @@ def test_workspace_is_what_is_stated_and_within_the_bound(direction, case, share
         assert winograd.cost(problem) == winograd.cost(free)
     arrays = case.arrays("float32")
     if stated > bound:  # refused, but it was the least there is: little more than the weights
-        kernels = winograd_choice.make_plan(problem).tiling.products * prod(case.weight_shape[:2]) * 4
+        kernels = choice.make_plan(problem).tiling.products * prod(case.weight_shape[:2]) * 4
         assert stated < 1.25 * kernels + 100_000
         return
     result, used = allocated(problem, arrays)

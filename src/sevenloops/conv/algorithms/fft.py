@@ -25,9 +25,9 @@ import numpy as np
 from sevenloops import runtime
 from sevenloops.arrays import Array
 from sevenloops.conv.cost import Cost
-from sevenloops.conv.fft_choice import make_plan, predict
-from sevenloops.conv.fft_plan import FftPlan, Tile
-from sevenloops.conv.fft_transforms import Transformer, scale
+from sevenloops.conv.fft.choice import make_plan, predict
+from sevenloops.conv.fft.plan import FftPlan, Tile
+from sevenloops.conv.fft.transforms import Transformer, scale
 from sevenloops.conv.pieces import overlap, spread
 from sevenloops.conv.problem import ConvProblem, Epilogue
 from sevenloops.conv.registry import ConvAlgorithm, register

@@ -1,7 +1,7 @@
 """winograd: F(m × m, r × r), a few products per tile of outputs instead of one per output and tap.
 
-With the matrices of `winograd_transforms` (each axis has its own), for a tile d of the input, a kernel g and a tile Y
-of the output, here in two dimensions:
+With the matrices of `sevenloops.conv.winograd.transforms` (each axis has its own), for a tile d of the input, a kernel
+g and a tile Y of the output, here in two dimensions:
 
     forward       V = Bᵀ d B,   U = G g Gᵀ,   M = V · U,   Y = Aᵀ M A
     input_grad    M̄ = A dY Aᵀ,   V̄ = M̄ · Uᵀ,   dX = the sum over overlapping tiles of B V̄ Bᵀ
@@ -24,10 +24,10 @@ from sevenloops.conv.cost import Cost
 from sevenloops.conv.pieces import overlap, split, spread
 from sevenloops.conv.problem import ConvProblem, Epilogue
 from sevenloops.conv.registry import ConvAlgorithm, register
-from sevenloops.conv.winograd_choice import make_plan, predict
-from sevenloops.conv.winograd_maps import analyse, fold, synthesise
-from sevenloops.conv.winograd_plan import WinogradPlan
-from sevenloops.conv.winograd_tiling import Box, Scratch
+from sevenloops.conv.winograd.choice import make_plan, predict
+from sevenloops.conv.winograd.maps import analyse, fold, synthesise
+from sevenloops.conv.winograd.plan import WinogradPlan
+from sevenloops.conv.winograd.tiling import Box, Scratch
 
 __all__ = ["ALGORITHM"]
 

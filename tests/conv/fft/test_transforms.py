@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sevenloops.conv.fft_transforms import Transformer, scale
+from sevenloops.conv.fft.transforms import Transformer, scale
 
 
 def transformer(lengths, batch, dtype):

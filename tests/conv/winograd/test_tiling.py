@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sevenloops.conv.winograd_tiling import Scratch, Tiling, scratch_elements
+from sevenloops.conv.winograd.tiling import Scratch, Tiling, scratch_elements
 from sevenloops.geometry import ConvGeometry
 
 

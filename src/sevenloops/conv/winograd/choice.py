@@ -8,8 +8,8 @@ from math import prod
 from sevenloops import runtime
 from sevenloops.conv.cost import Cost, calls, copy, gemm, passes
 from sevenloops.conv.problem import ConvProblem
-from sevenloops.conv.winograd_plan import WinogradPlan
-from sevenloops.conv.winograd_tiling import Shapes, Tiling
+from sevenloops.conv.winograd.plan import WinogradPlan
+from sevenloops.conv.winograd.tiling import Shapes, Tiling
 
 __all__ = ["make_plan", "predict"]
 

@@ -11,7 +11,7 @@ from sevenloops import runtime
 from sevenloops.arrays import Array
 from sevenloops.conv.pieces import split
 from sevenloops.conv.problem import ConvProblem
-from sevenloops.conv.winograd_tiling import (
+from sevenloops.conv.winograd.tiling import (
     APART,
     Box,
     Shapes,
@@ -21,7 +21,7 @@ from sevenloops.conv.winograd_tiling import (
     scratch_elements,
     synthesis_shapes,
 )
-from sevenloops.conv.winograd_transforms import transform_arrays
+from sevenloops.conv.winograd.transforms import transform_arrays
 from sevenloops.geometry import ConvGeometry
 
 __all__ = ["WinogradPlan"]

@@ -5,8 +5,8 @@ from math import prod
 import numpy as np
 import pytest
 
-from sevenloops.conv.winograd_maps import analyse, fold, synthesise
-from sevenloops.conv.winograd_tiling import analysis_shapes, folding_shapes, synthesis_shapes
+from sevenloops.conv.winograd.maps import analyse, fold, synthesise
+from sevenloops.conv.winograd.tiling import analysis_shapes, folding_shapes, synthesis_shapes
 
 #: Images, tiles, step (m), window (t), products (k) per axis, channels.
 CASES = [

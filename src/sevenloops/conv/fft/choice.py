@@ -8,7 +8,7 @@ from math import ceil, log2, prod
 
 from sevenloops import runtime
 from sevenloops.conv.cost import Cost, calls, passes
-from sevenloops.conv.fft_plan import FftPlan
+from sevenloops.conv.fft.plan import FftPlan
 from sevenloops.conv.problem import ConvProblem
 
 __all__ = ["fast_length", "make_plan", "predict"]

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from sevenloops.conv.winograd_transforms import POINTS, cook_toom, transform_arrays
+from sevenloops.conv.winograd.transforms import POINTS, cook_toom, transform_arrays
 
 SIZES = [(m, r) for m in range(1, 8) for r in range(1, 9 - m)]
 

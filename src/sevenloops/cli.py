@@ -132,11 +132,13 @@ def _evaluate(options: argparse.Namespace) -> None:
     description = folder.read_config()
     model = folder.read_model(description)
     dataset = _open_alike(options.data or description.config.data, description)
-    if dataset.class_names != description.class_names or dataset.image_shape != description.image_shape:
+    if dataset.image_shape != description.image_shape:
         size = "×".join(map(str, description.image_shape))
+        raise DataError(f"Images must be of {size} as those that the run was trained on, but got {dataset}.")
+    if dataset.class_names != description.class_names:
         raise DataError(
-            f"The images must be as those that the run was trained on, {size} in the classes "
-            f"{', '.join(description.class_names)}, but got {dataset}: {', '.join(dataset.class_names)}."
+            f"Classes must be those that the run was trained on, {_listed(description.class_names)}, "
+            f"but got {_listed(dataset.class_names)}."
         )
     outcome = evaluate(model, dataset.test_images, dataset.test_labels, description.normalize)
     print(dataset)
@@ -147,6 +149,10 @@ def _evaluate(options: argparse.Namespace) -> None:
             print(f"{name:>12}: {100 * right:6.2f} % of {chosen.sum()}")
     print(f"test loss: {outcome.loss:.4f}")
     print(f"test accuracy: {100 * outcome.accuracy:.2f} %")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
 def _open_alike(data: str, description: RunDescription) -> Dataset:

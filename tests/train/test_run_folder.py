@@ -197,6 +197,11 @@ def test_a_wrong_part_is_refused(run, name, value):
     refusal(run, json.loads((run.path / "config.json").read_text()) | {name: value})
 
 
+def test_one_mean_for_three_channels_is_refused(run):
+    content = json.loads((run.path / "config.json").read_text())
+    assert "one entry per channel (3)" in refusal(run, content | {"mean": [0.5], "std": [0.25]})
+
+
 def test_another_format_asks_for_another_version(run):
     content = json.loads((run.path / "config.json").read_text())
     assert "must be of format 1, but is of format 2; use the version" in refusal(run, content | {"format": 2})

@@ -69,9 +69,33 @@ def test_the_loop_is_gradient_descent_on_every_batch_the_last_partial_one_too():
         assert record.images_per_second == pytest.approx(38 / record.seconds)
 
 
+def test_a_model_is_trained_in_training_mode_and_tested_in_the_other():
+    dataset = tiny_digits(20, 5)
+    modes = []
+
+    class Watched(nn.Sequential):
+        def forward(self, x):
+            modes.append((len(x), self.training))
+            return super().forward(x)
+
+    model = Watched(nn.Flatten(), nn.Linear(784, 10, rng=0)).eval()
+    epochs = train(
+        model,
+        optim.SGD(model.parameters(), lr=0.1),
+        Loader(dataset.train_images, dataset.train_labels, 20),
+        dataset,
+        2,
+        test_transform=Normalize(0.0, 1.0),
+        progress=Progress(2, 20, quiet=True),
+    )
+    for _ in epochs:
+        model.eval()  # as somebody who looks at the model between epochs may do
+    assert modes == [(20, True), (5, False)] * 2
+
+
 def test_a_record_says_it_in_a_line():
     record = EpochRecord(4, 0.12345, 0.98765, 0.2, 0.974, 2.0, 33000.4)
-    assert str(record) == "epoch 4: loss 0.123, accuracy 98.77 %; test 0.2, 97.40 %; 33,000 images/s"
+    assert str(record) == "epoch 4: loss 0.1235, accuracy 98.77 %; test 0.2000, 97.40 %; 33,000 images/s"
     assert len(str(replace(record, epoch=100, train_loss=0.0123456, test_loss=0.0234567))) <= 80
 
 

@@ -43,6 +43,12 @@ class TrainConfig:
     ------
     TypeError, ValueError
         If a number is of the wrong kind or out of range.
+
+    Examples
+    --------
+    >>> config = TrainConfig(epochs=3, activation="relu", pool="max")
+    >>> TrainConfig.from_json(config.to_json(), "a test") == config
+    True
     """
 
     model: str = "lenet5"

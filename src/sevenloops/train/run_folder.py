@@ -78,8 +78,8 @@ class RunFolder:
                 raise FileExistsError(
                     f"A run must have a new or empty folder, but {path} exists; choose another name or remove it."
                 )
-            return cls._make(path)
-        parent = cls._make(Path("runs"))
+            return cls._make(path, exist_ok=path.exists())  # not if another process was faster
+        parent = cls._make(Path("runs"), exist_ok=True)
         number = 1
         while True:
             path = parent.path / f"{prefix}-{number}"
@@ -93,10 +93,10 @@ class RunFolder:
                 return folder
 
     @classmethod
-    def _make(cls, path: Path) -> "RunFolder":
+    def _make(cls, path: Path, exist_ok: bool) -> "RunFolder":
         folder = cls(path)
         folder._made = tuple(place for place in (path, *path.parents) if not place.exists())
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=exist_ok)
         return folder
 
     def discard(self) -> None:

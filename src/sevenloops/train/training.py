@@ -49,8 +49,8 @@ class EpochRecord:
 
     def __str__(self) -> str:
         return (
-            f"epoch {self.epoch}: loss {self.train_loss:.3g}, accuracy {100 * self.train_accuracy:.2f} %; "
-            f"test {self.test_loss:.3g}, {100 * self.test_accuracy:.2f} %; {self.images_per_second:,.0f} images/s"
+            f"epoch {self.epoch}: loss {self.train_loss:.4f}, accuracy {100 * self.train_accuracy:.2f} %; "
+            f"test {self.test_loss:.4f}, {100 * self.test_accuracy:.2f} %; {self.images_per_second:,.0f} images/s"
         )
 
 

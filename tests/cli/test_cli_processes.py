@@ -8,19 +8,10 @@ import sys
 
 import pytest
 
-from tests.helpers.tiny_sets import tiny_digits, write_idx_folder
-
 COMMAND = [sys.executable, "-W", "error", "-m", "sevenloops.cli"]
 TRAIN = [*COMMAND, "train", "--data", "tiny", "--batch-size", "16", "--epochs"]
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals, shells and terminals of POSIX")
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    write_idx_folder(tmp_path / "tiny", tiny_digits())
-    return tmp_path
 
 
 def shell(command):

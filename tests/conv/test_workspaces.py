@@ -79,6 +79,13 @@ CASES = {
     "channels-last": replace(BASE, memory=("channels-last",) * 3),
     "NHWC": replace(BASE, channels_last=True),
     "sliced": replace(BASE, memory=("sliced", "fortran", "reversed")),
+    "mixed": replace(BASE, memory=("channels-last", "contiguous", "contiguous")),
+    "mixed, strided": replace(
+        BASE, out=(8, 7), stride=(2, 3), memory=("contiguous", "channels-last", "channels-last")
+    ),
+    "mixed, grouped": replace(
+        BASE, groups=4, group_in=2, group_out=3, channels_last=True, memory=("channels-last", "sliced", "contiguous")
+    ),
     "many weights": replace(BASE, batch=1, group_in=48, group_out=40, size=(6, 5), out=(6, 5)),
 }
 

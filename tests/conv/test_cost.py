@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sevenloops.conv.cost import Cost, calls, copy, einsum, gemm, interpreted, passes
+from sevenloops.conv.cost import Cost, add_at, calls, copy, einsum, gather, gemm, interpreted, passes
 
 amounts = st.floats(0, 1e6, allow_subnormal=False)
 sizes = st.integers(1, 4096)
@@ -82,7 +82,7 @@ def test_a_large_product_runs_at_full_speed_and_a_slim_one_does_not():
     full = gemm(8000, 8000, 8000, 4)
     assert 50e9 < full.flops / full.seconds < 200e9
     slim = gemm(8000, 1, 8000, 4)
-    assert slim.flops / slim.seconds < 0.1 * full.flops / full.seconds
+    assert slim.flops / slim.seconds < 0.25 * full.flops / full.seconds
 
 
 @pytest.mark.parametrize("sides", [(0, 3, 4), (3, 0, 4), (3, 4, 0), (0, 0, 0)])
@@ -107,13 +107,22 @@ def test_copies_move_each_element_twice_and_short_runs_cost(elements, run, items
 def test_passes_touch_each_element_as_often_as_said(elements, times, itemsize):
     cost = passes(elements, times, itemsize)
     assert fields(cost)[1:] == (0, elements * times * itemsize, 0)
-    assert cost.seconds == pytest.approx(elements * passes(1, times, itemsize).seconds)
+    alone = passes(1, times, itemsize).seconds
+    assert alone * elements * 0.999 <= cost.seconds <= 4 * alone * elements  # memory is slower than a cache
+
+
+@given(elements=st.integers(1, 10**9), itemsize=itemsizes)
+def test_elements_through_indices_cost_more_than_copies_and_added_ones_more_than_that(elements, itemsize):
+    copied, gathered, added = (f(elements, itemsize) for f in (lambda n, s: copy(n, 1, s), gather, add_at))
+    assert fields(copied)[1:] == fields(gathered)[1:] == fields(added)[1:]
+    assert copied.seconds < gathered.seconds < added.seconds
 
 
 @given(flops=st.integers(1, 10**12))
 def test_einsum_and_python_take_time_for_each_operation(flops):
     for make in (lambda n: einsum(n, 4), lambda n: einsum(n, 8), interpreted):
-        assert fields(make(flops)) == pytest.approx((make(1).seconds * flops, flops, 0, 0))
+        start = make(0).seconds
+        assert fields(make(flops)) == pytest.approx((start + (make(1).seconds - start) * flops, flops, 0, 0))
     assert einsum(flops, 8).seconds == pytest.approx(2 * einsum(flops, 4).seconds)
 
 

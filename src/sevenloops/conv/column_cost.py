@@ -37,18 +37,19 @@ def strip_cost(problem: ConvProblem) -> Cost:
         # The columns are read once, and what they are added to is read and written.
         run = run * g.batch if across else run
         total = gemm(inner, positions, out, size, count) + passes(windows, 3, size) + runs(windows / run)
-        total += calls(3 * g.taps) + copy(outputs if across else 0, 1, size)
+        total += calls(3 * g.taps if form is not Whole else 0) + copy(outputs if across else 0, 1, size)
         held = windows + block + outputs  # which are copied too where their strides are no matrix's
     elif problem.direction == "weight_grad":
         weights = prod(g.weight_shape)
         total = gemm(out, inner, positions, size, count) + copy(laid_out, run, size)
-        held = laid_out + block + weights * (1 if form is Whole else 2)
-        if form is Rows and sums_over_images(g):
-            total += passes(weights * g.batch, 2, size)
-            held += weights * g.batch
-        elif form is Rows:
-            total += copy(outputs, g.pixels, size)
-            held += outputs
+        # The outputs' gradients are copied to put images side by side, and where their strides are no matrix's.
+        held = laid_out + block + weights * (1 if form is Whole else 2) + outputs
+        if form is Rows:
+            if sums_over_images(g):
+                total += passes(weights * g.batch, 2, size)
+                held += weights * g.batch
+            else:
+                total += copy(outputs, g.pixels, size)
     else:
         total = gemm(out, positions, inner, size, count) + copy(laid_out, run, size)
         total += copy(outputs if merged else 0, g.pixels, size)

@@ -6,16 +6,21 @@ machine's own. An algorithm's cost is the sum of its parts: ``gemm(â€¦) + copy(â
 
 from dataclasses import dataclass, replace
 
-__all__ = ["Cost", "calls", "copy", "einsum", "gemm", "interpreted", "passes", "runs"]
+__all__ = ["Cost", "add_at", "calls", "copy", "einsum", "gather", "gemm", "interpreted", "passes", "runs"]
 
-# float32, one thread; float64 takes twice as long throughout.
-_GEMM_FLOPS = 95e9  # large matrix products
+# float32, one thread; float64 takes twice as long throughout. Fitted to the times of 69 passes of 23 layers, which it
+# predicts within a factor of 1.3 (root mean square of the logarithm) for the im2col rungs: benchmarks/auto_choice.py.
+_GEMM_FLOPS = 86e9  # matrix products
 _EINSUM_FLOPS = 2.5e9  # einsum's own loops, which never call BLAS
-_PYTHON_FLOPS = 2.5e7  # one multiply-add per bytecode or two
-_BANDWIDTH = 8e9  # bytes read or written, per second, for data that comes from memory
-_RUN_SECONDS = 12e-9  # starting one contiguous run of a strided copy
-_CALL_SECONDS = 1.5e-6  # one NumPy call on small arrays
-_PRODUCT_SECONDS = 4e-7  # one item of a batched matrix product
+_PYTHON_FLOPS = 6e6  # multiply-adds in Python loops
+_GATHER_SECONDS = 1e-9  # one element through an index array
+_ADD_AT_SECONDS = 9e-9  # one element of np.add.at
+_CACHED_BYTES = 4e6  # what is read and written at this speed
+_CACHED_BANDWIDTH = 30e9  # bytes per second
+_BANDWIDTH = 14e9  # and beyond, where it comes from memory
+_RUN_SECONDS = 5e-10  # starting one contiguous run of a strided copy
+_CALL_SECONDS = 2e-6  # one NumPy call on small arrays
+_PRODUCT_SECONDS = 1e-7  # one item of a batched matrix product
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +66,8 @@ class Cost:
 
 
 def gemm(m: float, n: float, k: float, itemsize: int, count: float = 1) -> Cost:
-    """`count` products of an (m, k) and a (k, n) matrix; BLAS takes as long as if each side were a little longer."""
-    filled = 2 * (m + 6) * (n + 24) * (k + 24) * count
+    """`count` products of an (m, k) and a (k, n) matrix; BLAS takes as long as if n and k were a little longer."""
+    filled = 2 * m * (n + 4.5) * (k + 2) * count
     return Cost(
         seconds=filled / _GEMM_FLOPS * itemsize / 4 + count * _PRODUCT_SECONDS,
         flops=2 * m * n * k * count,
@@ -76,13 +81,13 @@ def einsum(flops: float, itemsize: int) -> Cost:
 
 def interpreted(flops: float) -> Cost:
     """Multiply-adds in Python."""
-    return Cost(seconds=flops / _PYTHON_FLOPS, flops=flops)
+    return Cost(seconds=flops / _PYTHON_FLOPS, flops=flops) + calls(15)
 
 
 def copy(elements: float, run: float, itemsize: int) -> Cost:
     """A copy of `elements`, made of contiguous runs of `run` elements; read once and written once."""
     moved = 2 * elements * itemsize
-    return Cost(seconds=moved / _BANDWIDTH + elements / max(run, 1) * _RUN_SECONDS, bytes=moved)
+    return Cost(seconds=_moving(moved) + elements / max(run, 1) * _RUN_SECONDS, bytes=moved)
 
 
 def runs(count: float) -> Cost:
@@ -90,12 +95,27 @@ def runs(count: float) -> Cost:
     return Cost(seconds=count * _RUN_SECONDS)
 
 
+def gather(elements: float, itemsize: int) -> Cost:
+    """Elements read through index arrays, one by one."""
+    return copy(elements, 1, itemsize) + Cost(seconds=elements * _GATHER_SECONDS)
+
+
+def add_at(elements: float, itemsize: int) -> Cost:
+    """Elements added through index arrays that may repeat: np.add.at."""
+    return copy(elements, 1, itemsize) + Cost(seconds=elements * _ADD_AT_SECONDS)
+
+
 def passes(elements: float, reads_and_writes: float, itemsize: int) -> Cost:
     """Elementwise work that touches `elements` that many times over."""
     moved = elements * reads_and_writes * itemsize
-    return Cost(seconds=moved / _BANDWIDTH, bytes=moved)
+    return Cost(seconds=_moving(moved), bytes=moved)
 
 
 def calls(count: float) -> Cost:
     """NumPy calls made from Python."""
     return Cost(seconds=count * _CALL_SECONDS)
+
+
+def _moving(bytes_: float) -> float:
+    cached = min(bytes_, _CACHED_BYTES)
+    return cached / _CACHED_BANDWIDTH + (bytes_ - cached) / _BANDWIDTH

@@ -11,7 +11,7 @@ import numpy as np
 
 from sevenloops.arrays import Array
 from sevenloops.conv.column_product import padded_bytes
-from sevenloops.conv.cost import Cost, calls, copy, gemm
+from sevenloops.conv.cost import Cost, add_at, calls, gather, gemm
 from sevenloops.conv.indexing import Index
 from sevenloops.conv.problem import ConvProblem, Epilogue
 from sevenloops.conv.registry import ConvAlgorithm, register
@@ -83,10 +83,10 @@ def cost(problem: ConvProblem) -> Cost:
     work = gemm(g.group_out, g.pixels, g.group_in * g.taps, size, count=g.groups * g.batch) + calls(20)
     held = windows * size + 3 * indices + (weights + outputs) * size
     if problem.direction == "input_grad":
-        work += copy(windows, 1, size)  # np.add.at: one element at a time
+        work += add_at(windows, size)
         held += prod((g.batch, g.in_channels, *g.span)) * size
     else:
-        work += copy(windows, 4, size)
+        work += gather(windows, size)
         held += padded_bytes(g, size) + prod((g.batch, g.in_channels, *g.span)) * size
     if problem.direction == "weight_grad":
         held += (g.batch + 1) * weights * size

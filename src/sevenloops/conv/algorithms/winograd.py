@@ -1,7 +1,7 @@
 """winograd: F(m × m, r × r), a few products per tile of outputs instead of one per output and tap.
 
-With the matrices of `sevenloops.conv.winograd.transforms` (each axis has its own), for a tile d of the input, a kernel
-g and a tile Y of the output, here in two dimensions:
+With the matrices of `sevenloops.conv.winograd.transforms` (each axis has its own), for a tile d of the input, a
+kernel g and a tile Y of the output, here in two dimensions:
 
     forward       V = Bᵀ d B,   U = G g Gᵀ,   M = V · U,   Y = Aᵀ M A
     input_grad    M̄ = A dY Aᵀ,   V̄ = M̄ · Uᵀ,   dX = the sum over overlapping tiles of B V̄ Bᵀ

@@ -113,6 +113,8 @@ _COMPLEX_SECONDS = (1.2e-9, 0.13e-9)
 _SMALL_FLOPS = 100e9
 _SMALL_SECONDS = 6e-8
 _FIRST_USE = 1.0
+# The time measured over the sum of the parts, on average.
+_BEYOND_THE_PARTS = 1.5
 _WAKING_SECONDS = 5e-5
 
 
@@ -146,6 +148,7 @@ def predict(plan: FftPlan) -> Cost:
         total += Cost(number * seconds, number * flops)
         total += passes(plan.frequencies * kernels * rounds, 6 if direction == "weight_grad" else 4, size)
     total += passes(plan.workspace / size, _FIRST_USE, size)
+    total = replace(total, seconds=total.seconds * _BEYOND_THE_PARTS)
     if plan.workers == 1:
         return total.within(plan.workspace)
     return (total.over(plan.workers) + Cost(seconds=_WAKING_SECONDS * (1 + 3 * rounds))).within(plan.workspace)

@@ -66,6 +66,8 @@ def _plan(problem: ConvProblem, m: tuple[int, ...], target: int, workers: int, s
 _SMALL_PRODUCT = 1e6  # rows · columns · depth
 _SMALL_FLOPS = 110e9
 _SMALL_SECONDS = 25e-9
+# The time measured over the sum of the parts, on average.
+_BEYOND_THE_PARTS = 1.2
 # Memory that is touched for the first time costs as much as this many passes over it.
 _FIRST_USE = 1.0
 # Handing work to other threads and waiting for them.
@@ -104,6 +106,7 @@ def predict(plan: WinogradPlan) -> Cost:
         total += _maps(plan, [*plan.weight_shapes(kernels // tiling.products), (kernels,)], 0)
     total += copy(g.out_channels * g.group_in * g.taps, 8, size) + calls(12 * len(plan.weight_ranges))
     total += passes(plan.workspace / size, _FIRST_USE, size)
+    total = replace(total, seconds=total.seconds * _BEYOND_THE_PARTS)
     if plan.workers == 1:
         return total.within(plan.workspace)
     idle = -(-steps // plan.workers) * plan.workers / steps  # not every worker has as much to do

@@ -9,7 +9,7 @@ import pytest
 # that fails or is caught, since what is installed must not matter. (The standard library looks for Jython's `org`.)
 WATCH = """
 import sys
-import numpy
+import numpy, numpy.random  # which looks for backports in NumPy 2.0
 
 class Watcher:
     foreign = []

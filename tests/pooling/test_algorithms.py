@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from sevenloops import runtime
 from sevenloops.arrays import compute_dtype
 from sevenloops.geometry import PoolGeometry
-from sevenloops.pooling import algorithms, execute, memory, registry
+from sevenloops.pooling import algorithms, execute, registry, strips
 from tests.helpers import pooling as oracle
 from tests.helpers.cases import snapshot
 from tests.helpers.pooling import pool_cases
@@ -175,11 +175,11 @@ def test_results_have_the_memory_order_asked_for(algorithm, channels_last):
 @pytest.fixture(params=["one by one", "on the thread pool"])
 def tiny_strips(request):
     """A cache so small that every array is worked on in many parts."""
-    before = runtime.CACHE_BYTES, memory.PARALLEL_BYTES
+    before = runtime.CACHE_BYTES, strips.PARALLEL_BYTES
     runtime.CACHE_BYTES = 64
-    memory.PARALLEL_BYTES = 0 if request.param == "on the thread pool" else 1 << 40
+    strips.PARALLEL_BYTES = 0 if request.param == "on the thread pool" else 1 << 40
     yield
-    runtime.CACHE_BYTES, memory.PARALLEL_BYTES = before
+    runtime.CACHE_BYTES, strips.PARALLEL_BYTES = before
 
 
 @pytest.mark.usefixtures("tiny_strips")

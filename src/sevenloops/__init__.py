@@ -1,6 +1,6 @@
 """Convolution in every NumPy formulation, and a small, complete library for convolutional networks on top of it."""
 
-from sevenloops import data, errors, functional, nn, optim, testing
+from sevenloops import data, errors, functional, nn, optim, schedules, testing
 from sevenloops.autograd import Tensor, enable_grad, is_grad_enabled, no_grad
 from sevenloops.backends import use_backend
 from sevenloops.columns import col2im, im2col
@@ -28,6 +28,7 @@ __all__ = [
     "no_grad",
     "optim",
     "save",
+    "schedules",
     "set_num_threads",
     "testing",
     "tiles",

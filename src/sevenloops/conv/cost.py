@@ -21,6 +21,7 @@ _BANDWIDTH = 14e9  # and beyond, where it comes from memory
 _RUN_SECONDS = 5e-10  # starting one contiguous run of a strided copy
 _CALL_SECONDS = 2e-6  # one NumPy call on small arrays
 _PRODUCT_SECONDS = 1e-7  # one item of a batched matrix product
+_WAKING_SECONDS = 1.5e-4  # handing work to other threads, and waiting for the last
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,10 @@ class Cost:
         return Cost(self.seconds * count, self.flops * count, self.bytes * count, self.workspace)
 
     def over(self, threads: int) -> "Cost":
-        """The same work spread over threads; two threads share memory and the rest of the machine."""
-        return replace(self, seconds=self.seconds / (1 + 0.85 * (threads - 1)))
+        """The same work spread over threads, which share memory and have to be woken."""
+        if threads == 1:
+            return self
+        return replace(self, seconds=self.seconds / (1 + 0.85 * (threads - 1)) + _WAKING_SECONDS)
 
     def within(self, workspace: int) -> "Cost":
         """The same work, with the bytes it allocates."""

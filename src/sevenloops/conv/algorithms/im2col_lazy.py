@@ -30,7 +30,7 @@ __all__ = ["ALGORITHM"]
 STRIP_BYTES = 1024 * 1024
 
 #: Predicted seconds from which a second thread gains more than waking it costs.
-WORTH_A_THREAD = 2e-4
+WORTH_A_THREAD = 4e-4
 
 
 def forward(x: Array, weight: Array, out: Array, problem: ConvProblem, epilogue: Epilogue) -> None:
@@ -134,7 +134,8 @@ def cost(problem: ConvProblem) -> Cost:
     """The first strip's, as often as there are strips, on the threads; and cutting the work up."""
     blocks = blocks_of(problem)
     count = _strip_count(problem, blocks)
-    threads = min(blocks.at_once, count) if runtime.blas_is_held() else 1
+    jobs = max(count, blocks.at_once) if problem.direction == "input_grad" else count  # there channels are shared too
+    threads = min(blocks.at_once, jobs) if runtime.blas_is_held() else 1
     total = strip_cost(_first_strip(problem, blocks)).times(count).over(threads) + calls(10)
     return total.within(workspace(problem, blocks))
 

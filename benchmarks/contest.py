@@ -105,7 +105,7 @@ class Contestant:
 
 
 def serve(prepare) -> None:
-    """Be a contestant: `prepare(layer, direction, variant)` returns a function to time and one that gives its result."""
+    """Be a contestant; `prepare(layer, direction, variant)` returns what to time and what gives its result."""
     from time import perf_counter
 
     call = None

@@ -38,8 +38,7 @@ def main():
     for direction in DIRECTIONS:
         x, w, _ = CLASSIC.arrays()
         predicted = {
-            c.name: c.cost.seconds
-            for c in sl.plan_conv2d(x, w, direction=direction, **CLASSIC.keywords).candidates
+            c.name: c.cost.seconds for c in sl.plan_conv2d(x, w, direction=direction, **CLASSIC.keywords).candidates
         }
         for name, variant in [("sevenloops", a) for a in sl.algorithms()] + torch:
             scaled = predicted.get(variant, 0) > limit

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sevenloops.data import Loader, Normalize, RandomShift
+from sevenloops.data.transforms import to_float32
 from sevenloops.errors import ShapeError
 
 
@@ -78,12 +79,12 @@ def test_every_place_is_as_likely():
 
 
 def test_the_same_seed_gives_the_same_batches():
-    def batches(rng):
-        loader = Loader(*numbered(20), 6, shuffle=True, rng=rng, transform=RandomShift(2))
+    def batches(rng, prefetch=0):
+        loader = Loader(*numbered(20), 6, shuffle=True, rng=rng, transform=RandomShift(2), prefetch=prefetch)
         return [images for _ in range(2) for images, _ in loader]
 
-    for one, other in ((3, 3), (3, np.random.default_rng(3))):
-        for a, b in zip(batches(one), batches(other), strict=True):
+    for other in ((3,), (np.random.default_rng(3),), (3, 1), (3, 3), (3, 50)):
+        for a, b in zip(batches(3), batches(*other), strict=True):
             np.testing.assert_array_equal(a, b)
     assert any((a != b).any() for a, b in zip(batches(3), batches(4)))
     assert any((a != b).any() for a, b in zip(batches(None), batches(None)))
@@ -98,30 +99,103 @@ def test_a_generator_is_drawn_from_once():
     assert rng.bit_generator.state == before
 
 
-@pytest.mark.parametrize("epochs", [0, 1, 3])
-def test_a_restored_loader_continues(epochs):
-    loader = Loader(*numbered(30), 7, shuffle=True, transform=RandomShift(2))
+@given(
+    count=st.integers(0, 30),
+    batch_size=st.integers(1, 12),
+    drop_last=st.booleans(),
+    shuffle=st.booleans(),
+    handed_out=st.integers(0, 60),
+    prefetches=st.tuples(st.integers(0, 3), st.integers(0, 3)),
+)
+def test_a_restored_loader_continues_with_the_next_batch(
+    count, batch_size, drop_last, shuffle, handed_out, prefetches
+):
+    options = {"shuffle": shuffle, "drop_last": drop_last, "transform": RandomShift(2)}
+    loader, restored = (Loader(*numbered(count), batch_size, prefetch=depth, **options) for depth in prefetches)
+    per_epoch = len(loader)
+    epochs, batch = divmod(handed_out, per_epoch) if per_epoch else (handed_out % 5, 0)
     for _ in range(epochs):
         list(loader)
+    rest = iter(loader) if batch else iter(())
+    for _ in range(batch):
+        next(rest)
     state = json.loads(json.dumps(loader.state_dict()))
-    restored = Loader(*numbered(30), 7, shuffle=True, transform=RandomShift(2))
+    assert (state["epoch"], state["batch"]) == (epochs, batch)
     restored.load_state_dict(state)
-    assert restored.epoch == loader.epoch == epochs
-    for _ in range(2):
-        for (a, labels_a), (b, labels_b) in zip(loader, restored, strict=True):
+    assert restored.state_dict() == state
+    assert (restored.epoch, restored.batch, len(restored)) == (epochs, batch, per_epoch)
+    for expected in (*([rest] if batch else []), loader, loader):
+        for (a, labels_a), (b, labels_b) in zip(expected, restored, strict=True):
             np.testing.assert_array_equal(a, b)
             np.testing.assert_array_equal(labels_a, labels_b)
+            assert restored.state_dict() == loader.state_dict()
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_the_state_counts_what_was_handed_out(prefetch):
+    loader = Loader(*numbered(9), 4, prefetch=prefetch)
+    places = [(loader.epoch, loader.batch)]
+    for _ in range(2):
+        places += [(loader.epoch, loader.batch) for _ in loader]
+    assert places == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 0)]
+
+
+def test_a_new_iterator_in_mid_epoch_begins_a_new_epoch():
+    loader, whole = (Loader(*numbered(20), 6, shuffle=True, rng=5, transform=RandomShift(1)) for _ in range(2))
+    first, second = list(whole), list(whole)
+    left = iter(loader)
+    next(left)
+    again = iter(loader)
+    assert (loader.epoch, loader.batch) == (1, 0)
+    next(left)  # no longer counts
+    assert (loader.epoch, loader.batch) == (1, 0)
+    np.testing.assert_array_equal(next(again)[0], second[0][0])
+    assert (loader.epoch, loader.batch) == (1, 1)
+    loader.load_state_dict(loader.state_dict() | {"epoch": 0, "batch": 3})
+    for iterator in (left, again):
+        next(iterator)
+        assert (loader.epoch, loader.batch) == (0, 3)
+    (rest,) = loader
+    np.testing.assert_array_equal(rest[0], first[3][0])
+    assert len(list(loader)) == 4
+
+
+def test_a_state_of_another_seed_does_not_disturb_an_iterator():
+    loader, whole = (Loader(*numbered(20), 6, shuffle=True, rng=5, transform=RandomShift(1)) for _ in range(2))
+    iterator = iter(loader)
+    next(iterator)
+    loader.load_state_dict({"seed": 1, "epoch": 0, "batch": 0})
+    for (a, _), (b, _) in zip(iterator, list(whole)[1:], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_batch_that_fails_is_not_counted():
+    def fail_once(images, _):
+        if failures and numbers(to_float32(images))[0] == 4:
+            raise failures.pop()
+        return images
+
+    for prefetch in (0, 3):
+        failures = [OSError("gone")]
+        loader = Loader(*numbered(9), 2, transform=fail_once, prefetch=prefetch)
+        with pytest.raises(OSError, match="gone"):
+            list(loader)
+        assert (loader.epoch, loader.batch) == (0, 2)
+        loader.load_state_dict(loader.state_dict())
+        assert flat(loader) == [4, 5, 6, 7, 8]
 
 
 def test_a_state_that_is_none_is_refused():
     loader = Loader(*numbered(3), 1)
     state = loader.state_dict()
     with pytest.raises(ShapeError, match="entries"):
-        loader.load_state_dict({"seed": 1})
+        loader.load_state_dict({"seed": 1, "epoch": 1})
     with pytest.raises(ShapeError, match="epoch"):
-        loader.load_state_dict({"seed": 1, "epoch": -1})
+        loader.load_state_dict({"seed": 1, "epoch": -1, "batch": 0})
     with pytest.raises(TypeError, match="seed"):
-        loader.load_state_dict({"seed": "1", "epoch": 1})
+        loader.load_state_dict({"seed": "1", "epoch": 1, "batch": 0})
+    with pytest.raises(ShapeError, match="less than the number of batches of an epoch, 3, but got 3"):
+        loader.load_state_dict({"seed": 1, "epoch": 1, "batch": 3})
     assert loader.state_dict() == state
 
 
@@ -232,6 +306,8 @@ def test_nonsense_is_refused():
         Loader(images, labels, 0)
     with pytest.raises(TypeError, match="batch_size"):
         Loader(images, labels, 2.0)
+    with pytest.raises(ShapeError, match="prefetch must be at least 0, but got -1"):
+        Loader(images, labels, 2, prefetch=-1)
     with pytest.raises(TypeError, match="shuffle"):
         Loader(images, labels, 2, shuffle=1)
     with pytest.raises(TypeError, match="int64"):

@@ -9,27 +9,13 @@ from hypothesis import strategies as st
 from sevenloops.data import Compose, Normalize, RandomShift
 from sevenloops.data.transforms import to_float32
 from sevenloops.errors import ShapeError
+from tests.helpers.image_batches import STRIDES, strided
 
 BATCHES = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=4, max_dims=4, min_side=1, max_side=5))
 
 
 def rng(seed=0):
     return np.random.default_rng(seed)
-
-
-def strided(images, how):
-    """The same images with other strides, read-only."""
-    if how == "channels-last":
-        images = np.ascontiguousarray(images.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    elif how == "reversed":
-        images = images[..., ::-1].copy()[..., ::-1]
-    else:
-        images = images.copy(order=how)
-    images.flags.writeable = False
-    return images
-
-
-STRIDES = st.sampled_from(["C", "F", "channels-last", "reversed"])
 
 
 @given(images=BATCHES, how=STRIDES)
@@ -118,65 +104,6 @@ def test_from_images_refuses_others():
     for shape in ((3, 2, 2), (0, 1, 2, 2)):
         with pytest.raises(ShapeError, match="at least one"):
             Normalize.from_images(np.zeros(shape, np.uint8))
-
-
-def moved(image, dy, dx, fill):
-    """Image (C, H, W) moved by (dy, dx), from the definition."""
-    result = np.full_like(image, fill)
-    _, height, width = image.shape
-    for i, j in itertools.product(range(height), range(width)):
-        if 0 <= i - dy < height and 0 <= j - dx < width:
-            result[:, i, j] = image[:, i - dy, j - dx]
-    return result
-
-
-@given(
-    shape=st.tuples(st.integers(0, 4), st.integers(1, 3), st.integers(1, 5), st.integers(1, 5)),
-    dtype=st.sampled_from([np.uint8, np.float32]),
-    margin=st.integers(0, 7),
-    how=STRIDES,
-    seed=st.integers(0, 2**32),
-)
-def test_each_image_is_moved_as_a_whole(shape, dtype, margin, how, seed):
-    images = rng(seed).integers(1, 255, shape).astype(dtype)
-    result = RandomShift(margin, fill=255)(strided(images, how), rng(seed))
-    assert (result.shape, result.dtype) == (images.shape, images.dtype)
-    amounts = range(-margin, margin + 1)
-    for image, found in zip(images, result):
-        assert any(np.array_equal(moved(image, dy, dx, 255), found) for dy in amounts for dx in amounts)
-    same = RandomShift(margin, fill=255)(images, rng(seed))
-    np.testing.assert_array_equal(result, same)
-
-
-def test_every_shift_is_as_likely_and_each_image_has_its_own():
-    image = np.arange(1, 50, dtype=np.uint8).reshape(1, 7, 7)
-    result = RandomShift(2)(np.broadcast_to(image, (10_000, 1, 7, 7)), rng())
-    names = {moved(image, dy, dx, 0).tobytes(): (dy, dx) for dy in range(-2, 3) for dx in range(-2, 3)}
-    counts = dict.fromkeys(names.values(), 0)
-    for found in result:
-        counts[names[found.tobytes()]] += 1
-    # 25 shifts, 400 expected of each, standard deviation 20.
-    assert all(abs(count - 400) < 100 for count in counts.values()), counts
-
-
-def test_a_shift_of_nothing_is_a_copy():
-    images = rng().integers(0, 256, (3, 1, 4, 4), dtype=np.uint8)
-    result = RandomShift(0)(images, rng())
-    np.testing.assert_array_equal(result, images)
-    assert not np.shares_memory(result, images)
-    assert result.flags.writeable
-
-
-def test_random_shift_refuses_nonsense():
-    with pytest.raises(TypeError, match="max_pixels"):
-        RandomShift(1.5)
-    with pytest.raises(ShapeError, match="max_pixels"):
-        RandomShift(-1)
-    with pytest.raises(ShapeError, match="shape"):
-        RandomShift(1)(np.zeros((4, 4), np.uint8), rng())
-    for fill in (-1, 256, 0.5, np.nan):
-        with pytest.raises(ShapeError, match="fill"):
-            RandomShift(1, fill)(np.zeros((1, 1, 4, 4), np.uint8), rng())
 
 
 def test_compose_applies_the_first_first():

@@ -4,6 +4,13 @@
 the way. Reading image files needs Pillow; all else needs NumPy alone.
 """
 
+from sevenloops.data.augmentation import (
+    CenterCrop,
+    RandomCrop,
+    RandomHorizontalFlip,
+    RandomShift,
+    RandomVerticalFlip,
+)
 from sevenloops.data.cifar import CIFAR10_CLASSES, read_cifar10, read_cifar10_folder
 from sevenloops.data.dataset import Dataset
 from sevenloops.data.datasets import DATASET_NAMES, digits, open_dataset
@@ -12,17 +19,21 @@ from sevenloops.data.idx_folder import IDX_FILES, read_idx_folder
 from sevenloops.data.image_folder import read_image_folder
 from sevenloops.data.images import load_image
 from sevenloops.data.loader import Loader
-from sevenloops.data.transforms import Compose, Normalize, RandomShift, Transform
+from sevenloops.data.transforms import Compose, Normalize, Transform
 
 __all__ = [
     "CIFAR10_CLASSES",
     "DATASET_NAMES",
     "IDX_FILES",
+    "CenterCrop",
     "Compose",
     "Dataset",
     "Loader",
     "Normalize",
+    "RandomCrop",
+    "RandomHorizontalFlip",
     "RandomShift",
+    "RandomVerticalFlip",
     "Transform",
     "digits",
     "load_image",

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from sevenloops.arrays import DTYPES, Array
 from sevenloops.errors import ShapeError
-from sevenloops.geometry.arguments import integer
 
-__all__ = ["Compose", "Normalize", "RandomShift", "Transform", "to_float32"]
+__all__ = ["Compose", "Normalize", "Transform", "to_float32"]
 
 _PIECE = 1024  # images counted at a time
 
@@ -63,6 +61,7 @@ class Compose:
     Examples
     --------
     >>> import numpy as np
+    >>> from sevenloops.data import RandomShift
     >>> augment = Compose([RandomShift(2), Normalize(0.1307, 0.3081)])
     >>> augment(np.zeros((5, 1, 28, 28), np.uint8), np.random.default_rng(0)).dtype
     dtype('float32')
@@ -176,62 +175,3 @@ class Normalize:
 def _per_channel(values: Array) -> Array:
     """View one value per channel so that it broadcasts over (N, C, H, W)."""
     return values.astype(np.float32)[:, np.newaxis, np.newaxis]
-
-
-@dataclass(frozen=True)
-class RandomShift:
-    """Move each image by whole pixels, up or down and left or right, by amounts drawn for it alone.
-
-    An image moved by (dy, dx) has at (i, j) what was at (i - dy, j - dx), and `fill` where nothing was. Both amounts
-    are uniform on -max_pixels, …, max_pixels.
-
-    Parameters
-    ----------
-    max_pixels : int
-        The largest shift, at least 0.
-    fill : float, default 0
-        What comes in from outside, on the scale of the images that the transform is applied to.
-
-    Raises
-    ------
-    TypeError
-        If `max_pixels` is not an integer.
-    ShapeError
-        If it is negative.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> image = np.array([[1, 2], [3, 4]], np.uint8).reshape(1, 1, 2, 2)
-    >>> RandomShift(1, fill=9)(image, np.random.default_rng(3))[0, 0]
-    array([[9, 3],
-           [9, 9]], dtype=uint8)
-    """
-
-    max_pixels: int
-    fill: float = 0
-
-    def __post_init__(self) -> None:
-        integer("max_pixels", self.max_pixels, 0)
-
-    def __call__(self, images: Array, rng: np.random.Generator) -> Array:
-        """Return a moved copy of a batch (N, C, H, W), of the same dtype."""
-        if images.ndim != 4:
-            raise ShapeError(f"Images must have the shape (N, C, H, W), but theirs is {images.shape}.")
-        if images.dtype.kind in "iu":
-            limits = np.iinfo(images.dtype)
-            if not (limits.min <= self.fill <= limits.max and float(self.fill).is_integer()):
-                raise ShapeError(
-                    f"fill must be a value that the images can hold, a whole number from {limits.min} to "
-                    f"{limits.max} for {images.dtype}, but got {self.fill!r}."
-                )
-        margin = self.max_pixels
-        count, channels, height, width = images.shape
-        padded = np.full((count, channels, height + 2 * margin, width + 2 * margin), self.fill, images.dtype)
-        padded[:, :, margin : margin + height, margin : margin + width] = images
-        # The window that starts at (margin - dy, margin - dx) shows the image moved by (dy, dx); with (dy, dx) as
-        # likely as (-dy, -dx), its start is uniform on 0, …, 2·margin.
-        windows = sliding_window_view(padded, (height, width), axis=(2, 3))
-        top, left = rng.integers(0, 2 * margin + 1, (2, count))
-        moved: Array = windows[np.arange(count), :, top, left]
-        return moved

@@ -8,7 +8,8 @@ import numpy as np
 
 from sevenloops.arrays import Array
 from sevenloops.optim.optimizer import Optimizer, Params
-from sevenloops.optim.update import Update, not_negative, pair_below_one
+from sevenloops.optim.options import not_negative, pair_below_one
+from sevenloops.optim.update import Update
 
 __all__ = ["Adam"]
 

@@ -8,7 +8,8 @@ import numpy as np
 from sevenloops.arrays import Array
 from sevenloops.geometry.arguments import flag
 from sevenloops.optim.optimizer import Optimizer, Params
-from sevenloops.optim.update import Update, not_negative
+from sevenloops.optim.options import not_negative
+from sevenloops.optim.update import Update
 
 __all__ = ["SGD"]
 

@@ -1,6 +1,5 @@
-"""The record that makes an optimizer, and the checks of hyper-parameters."""
+"""The record that makes an optimizer."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from sevenloops import backends
 from sevenloops.arrays import Array
 
-__all__ = ["Update", "not_negative", "pair_below_one"]
+__all__ = ["Update", "UpdateKernel"]
 
 #: A kernel of an update. It gets plain arrays of one float32 or float64 dtype, writes the new values into `parameter`
 #: and `buffers`, may overwrite `work`, and checks nothing:
@@ -75,31 +74,3 @@ class Update:
     ) -> None:
         """Run the kernel of the backend in force."""
         backends.find(self.name, "step")(parameter, gradient, buffers, work, count, **options)
-
-
-def _real(name: str, value: Any) -> float:
-    if isinstance(value, (bool, str, bytes)):
-        raise TypeError(f"{name} must be a number, but got {value!r}.")
-    try:
-        return float(value)
-    except TypeError:
-        raise TypeError(f"{name} must be a number, but got {value!r}.") from None
-
-
-def not_negative(name: str, value: Any) -> float:
-    """Return a finite number of at least 0."""
-    number = _real(name, value)
-    if not 0 <= number < math.inf:
-        raise ValueError(f"{name} must be at least 0 and finite, but got {value}.")
-    return number
-
-
-def pair_below_one(name: str, value: Any) -> tuple[float, float]:
-    """Return two numbers from 0 to below 1."""
-    if not isinstance(value, (tuple, list)) or len(value) != 2:
-        raise TypeError(f"{name} must be a pair of numbers, but got {value!r}.")
-    first, second = (_real(f"{name}[{i}]", entry) for i, entry in enumerate(value))
-    for i, number in enumerate((first, second)):
-        if not 0 <= number < 1:
-            raise ValueError(f"{name}[{i}] must be at least 0 and less than 1, but got {number}.")
-    return first, second

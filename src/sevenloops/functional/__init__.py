@@ -14,6 +14,9 @@ from sevenloops.functional.convolution_grads import (
 )
 from sevenloops.functional.linear import linear
 from sevenloops.functional.losses import cross_entropy, mse_loss
+from sevenloops.functional.norm import batch_norm, group_norm, instance_norm
+from sevenloops.functional.norm_neighbours import local_response_norm
+from sevenloops.functional.norm_rows import layer_norm, rms_norm
 from sevenloops.functional.plans import algorithms, plan_conv1d, plan_conv2d, plan_conv3d
 from sevenloops.functional.pooling import (
     adaptive_avg_pool1d,
@@ -70,6 +73,7 @@ __all__ = [
     "avg_pool2d_input_grad",
     "avg_pool3d",
     "avg_pool3d_input_grad",
+    "batch_norm",
     "conv1d",
     "conv1d_input_grad",
     "conv1d_weight_grad",
@@ -90,8 +94,12 @@ __all__ = [
     "global_max_pool1d",
     "global_max_pool2d",
     "global_max_pool3d",
+    "group_norm",
+    "instance_norm",
+    "layer_norm",
     "leaky_relu",
     "linear",
+    "local_response_norm",
     "log_softmax",
     "max_pool1d",
     "max_pool1d_input_grad",
@@ -105,6 +113,7 @@ __all__ = [
     "plan_conv3d",
     "pooling_algorithms",
     "relu",
+    "rms_norm",
     "sigmoid",
     "softmax",
     "tanh",

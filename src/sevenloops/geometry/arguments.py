@@ -9,7 +9,7 @@ import numpy as np
 from sevenloops.errors import ShapeError
 from sevenloops.geometry.axis import same_padding
 
-__all__ = ["PaddingLike", "SizeLike", "flag", "integer", "is_sequence", "paddings", "per_axis", "shape_tuple"]
+__all__ = ["PaddingLike", "SizeLike", "finite", "flag", "integer", "is_sequence", "paddings", "per_axis", "shape_tuple"]
 
 SizeLike: TypeAlias = int | Sequence[int]
 PaddingLike: TypeAlias = int | str | Sequence[int | Sequence[int]]
@@ -26,6 +26,15 @@ def integer(name: str, value: Any, minimum: int) -> int:
     if number < minimum:
         raise ShapeError(f"{name} must be at least {minimum}, but got {number}.")
     return number
+
+
+def finite(name: str, value: Any) -> float:
+    """Return a number that is neither NaN nor infinite as a float; bools and text are refused."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a number, but got {value!r}.")
+    if not np.isfinite(value):
+        raise ValueError(f"{name} must be finite, but got {value}.")
+    return float(value)
 
 
 def flag(name: str, value: Any) -> bool:

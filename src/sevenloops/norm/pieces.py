@@ -1,0 +1,160 @@
+"""Images cut into equal pieces of one channel each, so that sums over pieces are fast in every memory order.
+
+A piece is a row or a column of a matrix whose memory lies as the image's does:
+
+    channels first       (N, C, S)          a piece is a row: one channel of one image, S positions
+    channels last        (N, S/R, R·C)      a piece is a column: R of them side by side make short rows longer
+    few positions        (1, N, C·S)        a piece is a column: one position of one channel in all images
+
+Rows are summed by a product with ones, which BLAS does several times as fast as ``np.sum`` does. What is wanted of
+whole channels or groups is put together from their pieces, in float64: that is little work, for pieces are few.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+from typing import Any, NamedTuple, Self, TypeAlias
+
+import numpy as np
+
+from sevenloops import runtime
+from sevenloops.arrays import Array, compute_dtype
+from sevenloops.memory import has_channels_last
+
+__all__ = ["Pieces", "quiet", "strips"]
+
+Strip: TypeAlias = tuple[slice, slice]
+
+_LONG_ROW = 1024  # elements from which the cost of starting a row does not show
+_SHORT_ROW = 64
+_BUFFER = 1024
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let infinities become NaN without a warning, and broadcast fast.
+
+    NumPy's iterator copies a broadcast operand into its buffer while several rows fit into that, which takes longer
+    than to start another row; a small buffer leaves that. On the way out `numpy.errstate` restores it.
+    """
+    with np.errstate(all="ignore"):
+        np.setbufsize(_BUFFER)
+        yield
+
+
+def strips(length: int, row: int, itemsize: int) -> Iterator[slice]:
+    """Cut `length` rows of `row` elements into strips of one size, of which three fit into the cache."""
+    most = max(1, runtime.CACHE_BYTES // 3 // itemsize // max(row, 1))
+    step = max(1, -(-length // max(1, -(-length // most))))
+    for start in range(0, length, step):
+        yield slice(start, start + step)
+
+
+class Pieces(NamedTuple):
+    """How an (N, C, *spatial) array is cut.
+
+    Attributes
+    ----------
+    shape : tuple
+        (I, A, B): what `view` makes of the array.
+    columns : bool
+        Whether a piece is a column of an (A, B) matrix, instead of a row.
+    before, channels, after : int
+        The pieces of a matrix are before · channels · after.
+    last : bool
+        Whether the memory has the channels last.
+    """
+
+    shape: tuple[int, int, int]
+    columns: bool
+    before: int
+    channels: int
+    after: int
+    last: bool
+
+    @classmethod
+    def of(cls, x: Array, merge: bool) -> Self:
+        """Return the way to cut `x`; with `merge` a piece may have positions of several images."""
+        images, channels = x.shape[:2]
+        positions = prod(x.shape[2:])
+        last = has_channels_last(x, otherwise=positions == 1)
+        if last:
+            count, rows = (1, images * positions) if merge else (images, positions)
+            side = max((r for r in range(1, _LONG_ROW // max(channels, 1) + 1) if rows % r == 0), default=1)
+            return cls((count, rows // side, side * channels), True, side, channels, 1, last)
+        if merge and positions < _SHORT_ROW:
+            return cls((1, images, channels * positions), True, 1, channels, positions, last)
+        return cls((images, channels, positions), False, 1, channels, 1, last)
+
+    @property
+    def size(self) -> int:
+        """The number of elements of a piece."""
+        return self.shape[1 if self.columns else 2]
+
+    def view(self, x: Array) -> Array:
+        """Return the array as (I, A, B): a view where its memory is dense and in the order of the pieces."""
+        return (np.moveaxis(x, 1, -1) if self.last else x).reshape(self.shape)
+
+    def strips(self, itemsize: int) -> Iterator[Strip]:
+        """Yield indices of strips that fit into the cache: several matrices, or some lines of one."""
+        images, lines, line = self.shape
+        whole = list(strips(images, lines * line, itemsize))
+        for matrices in whole:
+            if len(whole) < images:
+                yield matrices, slice(None)
+            else:
+                for part in strips(lines, line, itemsize):
+                    yield matrices, part
+
+    def spread(self, values: Array, dtype: Any) -> Array:
+        """Return values of channels, (I or 1, C), so that they broadcast against `view`."""
+        count = len(values)
+        full = np.broadcast_to(values[:, None, :, None], (count, self.before, self.channels, self.after))
+        flat = full.reshape(count, -1).astype(dtype)
+        return flat[:, None, :] if self.columns else flat[:, :, None]
+
+    def at(self, spread: Array, strip: Strip) -> Array:
+        """Return the part of spread values that belongs to a strip."""
+        matrices, lines = strip
+        return spread[slice(None) if len(spread) == 1 else matrices, slice(None) if self.columns else lines]
+
+    def totals(self) -> Array:
+        """Return zeros to which `add_sum` and `add_dot` add: one number per piece, (I, pieces)."""
+        return np.zeros((self.shape[0], self.before * self.channels * self.after))
+
+    def add_sum(self, totals: Array, strip: Strip, block: Array) -> None:
+        """Add the sums of the parts of pieces that are in a strip."""
+        if self.columns:
+            totals[strip[0]] += np.ones(block.shape[1], block.dtype) @ block
+        else:
+            totals[strip] += block @ np.ones(block.shape[2], block.dtype)
+
+    def add_dot(self, totals: Array, strip: Strip, a: Array, b: Array, scratch: Array) -> None:
+        """Add the sums of products a · b; `scratch`, which may be `a` or `b`, is overwritten."""
+        if self.columns:
+            self.add_sum(totals, strip, np.multiply(a, b, out=scratch))
+        else:
+            totals[strip] += np.vecdot(a, b)
+
+    def by_channel(self, totals: Array) -> Array:
+        """Return (I, C, pieces of each channel)."""
+        parts = totals.reshape(self.shape[0], self.before, self.channels, self.after)
+        return np.moveaxis(parts, 1, 2).reshape(self.shape[0], self.channels, self.before * self.after)
+
+    def scratch(self, x: Array) -> "Scratch":
+        """Return room for what is computed of a strip of `x`."""
+        return Scratch(compute_dtype(x.dtype))
+
+
+class Scratch:
+    """Memory of one strip, used again for each, so that it stays in the cache."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self._memory = runtime.empty((0,), dtype)
+
+    def like(self, block: Array) -> Array:
+        """Return uninitialised memory of a block's shape; that of the call before is overwritten."""
+        if block.size > self._memory.size:
+            self._memory = runtime.empty((block.size,), self.dtype)
+        return self._memory[: block.size].reshape(block.shape)

@@ -1,0 +1,108 @@
+"""Normalisation of rows on plain arrays: layer norm and RMS norm, forward and gradient, in one pass each.
+
+x is (M, D); weight and bias are (D,) or None. Each row is normalised by itself, so a strip of rows is read once, and
+stays in the cache for all that is done with it. `centred` says whether the mean is subtracted: layer norm does, RMS
+norm does not. Kernels write `out`, (M, D), and check nothing.
+
+Of a row with mean m, first m is rounded to c; d = x - c is small and exact, and tells what is missing:
+r = avg d = m - c, variance = avg d² - r². The mean is kept as c + r, in float64.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from sevenloops import runtime
+from sevenloops.arrays import Array, compute_dtype
+from sevenloops.norm.pieces import Scratch, quiet, strips
+
+__all__ = ["normalise_rows", "normalise_rows_grad"]
+
+
+def normalise_rows(
+    x: Array, weight: Array | None, bias: Array | None, eps: float, centred: bool, out: Array
+) -> tuple[Array, Array]:
+    """Write (x - mean) · rstd · weight + bias; return mean and rstd = 1 / √(variance + eps), (M,), in float64.
+
+    If not `centred` the mean is taken as 0, and so the variance is the mean of the squares.
+    """
+    scratch = Scratch(compute_dtype(x.dtype))
+    ones = np.full(x.shape[1], 1 / max(x.shape[1], 1), scratch.dtype)
+    mean, rstd = np.zeros(len(x)), np.empty(len(x))
+    with quiet(), runtime.single_threaded_blas():
+        weight, bias = (None if v is None else v.astype(scratch.dtype, copy=False) for v in (weight, bias))
+        for strip in strips(len(x), x.shape[1], scratch.dtype.itemsize):
+            block, target = x[strip], out[strip]
+            room = target if target.dtype == scratch.dtype else scratch.like(target)
+            np.copyto(room, block)
+            rest = np.zeros(len(block))
+            if centred:
+                centre = room @ ones
+                room -= centre[:, None]
+                rest += room @ ones
+                mean[strip] = centre + rest
+            variance = np.vecdot(room, room) / np.float64(max(x.shape[1], 1)) - rest**2
+            rstd[strip] = 1 / np.sqrt(np.maximum(variance, 0) + eps)
+            room *= _column(rstd[strip], scratch.dtype)
+            if centred:
+                room -= _column(rest * rstd[strip], scratch.dtype)
+            if weight is not None:
+                room *= weight
+            if bias is not None:
+                room += bias
+            if room is not target:
+                np.copyto(target, room, casting="same_kind")
+    return mean, rstd
+
+
+def normalise_rows_grad(
+    grad: Array, x: Array, mean: Array, rstd: Array, weight: Array | None, centred: bool, out: Array | None
+) -> tuple[Array, Array]:
+    """Write the gradient by x, if `out` is given, and return those by weight and bias, (D,).
+
+    With x̂ = (x - mean) · rstd, h = grad · weight and averages over each row
+
+        dx = rstd · (h - avg h - x̂ · avg(h · x̂))        dweight = Σ grad · x̂        dbias = Σ grad
+
+    where avg h is left out if not `centred`: it is what the mean passes on.
+    """
+    dtype = compute_dtype(x.dtype)
+    first, second = Scratch(dtype), Scratch(dtype)
+    dweight, dbias = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    averages = np.full(x.shape[1], 1 / max(x.shape[1], 1), dtype)
+    with quiet(), runtime.single_threaded_blas():
+        wide_weight = None if weight is None else weight.astype(dtype, copy=False)
+        for strip in strips(len(x), x.shape[1], dtype.itemsize):
+            g = grad[strip].astype(dtype, copy=False)
+            ones = np.ones(len(g), dtype)
+            normal = _normal(x[strip], mean[strip], rstd[strip], first)
+            dbias += ones @ g
+            dweight += ones @ np.multiply(g, normal, out=second.like(g))
+            if out is None:
+                continue
+            target = out[strip]
+            h = second.like(g)
+            if wide_weight is None:
+                np.copyto(h, g)
+            else:
+                np.multiply(g, wide_weight, out=h)
+            normal *= _column(np.vecdot(h, normal) * dtype.type(1 / max(x.shape[1], 1)), dtype)
+            if centred:
+                normal += _column(h @ averages, dtype)
+            h -= normal
+            np.multiply(h, _column(rstd[strip], dtype), out=target, casting="same_kind")
+    return dweight, dbias
+
+
+def _normal(x: Array, mean: Array, rstd: Array, scratch: Scratch) -> Array:
+    """Return x̂, in the scratch memory."""
+    centre = mean.astype(scratch.dtype)
+    normal = scratch.like(x)
+    np.subtract(x, centre[:, None], out=normal)
+    normal *= _column(rstd, scratch.dtype)
+    normal += _column((centre - mean) * rstd, scratch.dtype)
+    return normal
+
+
+def _column(values: Array, dtype: np.dtype[Any]) -> Array:
+    return values.astype(dtype, copy=False).reshape(-1, 1)

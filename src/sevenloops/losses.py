@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sevenloops.activations import log_softmax
+from sevenloops.activations.rows import log_softmax
 from sevenloops.arrays import Array
 
 __all__ = [

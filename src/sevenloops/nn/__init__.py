@@ -4,6 +4,7 @@ from sevenloops.nn import init, models
 from sevenloops.nn.activation import LeakyReLU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from sevenloops.nn.container import ModuleList, Sequential
 from sevenloops.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from sevenloops.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
 from sevenloops.nn.flatten import Flatten
 from sevenloops.nn.linear import Linear
 from sevenloops.nn.loss import CrossEntropyLoss, MSELoss
@@ -30,6 +31,7 @@ __all__ = [
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
+    "AlphaDropout",
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
@@ -40,6 +42,10 @@ __all__ = [
     "ConvTranspose2d",
     "ConvTranspose3d",
     "CrossEntropyLoss",
+    "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
     "Flatten",
     "LeakyReLU",
     "Linear",

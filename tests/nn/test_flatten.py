@@ -3,6 +3,7 @@ import pytest
 
 from sevenloops import nn
 from sevenloops.autograd import Tensor
+from sevenloops.errors import ShapeError
 
 
 @pytest.mark.parametrize(
@@ -22,3 +23,27 @@ def test_axes_are_joined_in_c_order(arguments, shape):
     assert y.shape == shape
     y.backward(np.arange(120.0).reshape(shape))
     np.testing.assert_array_equal(tensor.grad, x)
+
+
+@pytest.mark.parametrize(
+    ("dim", "sizes", "shape"),
+    [(1, (3, 4), (2, 3, 4, 5)), (-1, [5, 1], (2, 12, 5, 1)), (1, (-1, 6), (2, 2, 6, 5)), (0, (2,), (2, 12, 5))],
+)
+def test_one_axis_becomes_several(dim, sizes, shape):
+    x = np.arange(120.0).reshape(2, 12, 5)
+    y = nn.Unflatten(dim, sizes)(x)
+    assert type(y) is np.ndarray
+    np.testing.assert_array_equal(y, x.reshape(shape))
+    tensor = Tensor(x, requires_grad=True)
+    nn.Unflatten(dim, sizes)(tensor).backward(y)
+    np.testing.assert_array_equal(tensor.grad, x)
+
+
+def test_an_axis_of_an_empty_batch():
+    assert nn.Unflatten(1, (2, -1))(np.ones((0, 6))).shape == (0, 2, 3)
+
+
+@pytest.mark.parametrize("sizes", [(3, 5), (-1, 5), (-1, -1), (-3, -4), ()])
+def test_sizes_that_do_not_fill_the_axis(sizes):
+    with pytest.raises(ShapeError, match="as many elements as the axis"):
+        nn.Unflatten(1, sizes)(np.ones((2, 12)))

@@ -9,6 +9,7 @@ from sevenloops.arrays import Array, ArrayLike
 from sevenloops.autograd import Tensor
 from sevenloops.errors import ShapeError
 from sevenloops.geometry.arguments import flag
+from sevenloops.nn.hooks import Hooked
 
 __all__ = ["IncompatibleKeys", "Module", "Parameter"]
 
@@ -48,7 +49,7 @@ class IncompatibleKeys(NamedTuple):
     unexpected_keys: list[str]
 
 
-class Module:
+class Module(Hooked):
     """Base of all layers and networks: attributes that are Parameters or Modules belong to it.
 
     A subclass assigns them in ``__init__`` and defines ``forward``; calling the module calls ``forward``.
@@ -82,15 +83,8 @@ class Module:
         """Make the module's own attributes before any ``__init__`` runs."""
         module = super().__new__(cls)
         module.__dict__.update(training=True, _buffers={})
+        module._set_no_hooks()
         return module
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Compute the result; every module that is called defines it."""
-        raise TypeError(f"A Module that is called must define forward, but {type(self).__name__} does not; add it.")
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return what `forward` returns."""
-        return self.forward(*args, **kwargs)
 
     # --- what belongs to it --------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ VALUE_ERRORS = [
 def test_every_exception_is_listed():
     defined = {name for name, value in vars(errors).items() if isinstance(value, type)}
     assert defined == set(errors.__all__)
-    assert defined == {kind.__name__ for kind in VALUE_ERRORS} | {"MissingExtraError"}
+    assert defined == {kind.__name__ for kind in VALUE_ERRORS} | {"MissingExtraError", "DownloadError"}
 
 
 @pytest.mark.parametrize("kind", VALUE_ERRORS)

@@ -6,6 +6,7 @@ geometries are ``ValueError``; wrong types and dtypes are plain ``TypeError``.
 
 __all__ = [
     "DataError",
+    "DownloadError",
     "MissingExtraError",
     "ShapeError",
     "UnknownAlgorithmError",
@@ -27,6 +28,10 @@ class UnsupportedGeometryError(ValueError):
 
 class DataError(ValueError):
     """A file or folder that does not hold what its format promises."""
+
+
+class DownloadError(OSError):
+    """A file that no mirror delivered; the message gives the reason of each."""
 
 
 class MissingExtraError(ImportError):

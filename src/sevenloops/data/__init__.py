@@ -1,7 +1,7 @@
 """Data sets, and the batches made from them.
 
-`open_dataset` gives a `Dataset`, `Loader` iterates over its images in batches, and transforms change each batch on
-the way. Reading image files needs Pillow; all else needs NumPy alone.
+`open_dataset` gives a `Dataset`, `download` fetches a published one, `Loader` iterates over its images in batches,
+and transforms change each batch on the way. Reading image files needs Pillow; all else needs NumPy alone.
 """
 
 from sevenloops.data.augmentation import (
@@ -14,6 +14,7 @@ from sevenloops.data.augmentation import (
 from sevenloops.data.cifar import CIFAR10_CLASSES, read_cifar10, read_cifar10_folder
 from sevenloops.data.dataset import Dataset
 from sevenloops.data.datasets import DATASET_NAMES, digits, open_dataset
+from sevenloops.data.downloads import DOWNLOAD_NAMES, cifar10, download, fashion_mnist, mnist
 from sevenloops.data.idx import read_idx, write_idx
 from sevenloops.data.idx_folder import IDX_FILES, read_idx_folder
 from sevenloops.data.image_folder import read_image_folder
@@ -24,6 +25,7 @@ from sevenloops.data.transforms import Compose, Normalize, Transform
 __all__ = [
     "CIFAR10_CLASSES",
     "DATASET_NAMES",
+    "DOWNLOAD_NAMES",
     "IDX_FILES",
     "CenterCrop",
     "Compose",
@@ -35,8 +37,12 @@ __all__ = [
     "RandomShift",
     "RandomVerticalFlip",
     "Transform",
+    "cifar10",
     "digits",
+    "download",
+    "fashion_mnist",
     "load_image",
+    "mnist",
     "open_dataset",
     "read_cifar10",
     "read_cifar10_folder",

@@ -12,7 +12,7 @@ from sevenloops.errors import DataError, ShapeError
 from sevenloops.geometry.arguments import SizeLike
 from sevenloops.runtime import cache_folder
 
-__all__ = ["DATASET_NAMES", "digits", "open_dataset"]
+__all__ = ["DATASET_NAMES", "IDX_CLASSES", "digits", "home_folder", "open_dataset"]
 
 _DIGIT_NAMES = tuple("0123456789")
 _FASHION_NAMES = (
@@ -20,12 +20,12 @@ _FASHION_NAMES = (
 )  # fmt: skip
 
 #: The classes of the sets that are published as idx files, in the order of the labels.
-_IDX_CLASSES = {"mnist": _DIGIT_NAMES, "fashion-mnist": _FASHION_NAMES}
+IDX_CLASSES = {"mnist": _DIGIT_NAMES, "fashion-mnist": _FASHION_NAMES}
 _IDX_LISTING = f"{', '.join(IDX_FILES)}, .gz or not"
 _CIFAR10_LISTING = "data_batch_1.bin, data_batch_2.bin, …, test_batch.bin"
 
 #: The names that `open_dataset` knows; "digits" comes with the package.
-DATASET_NAMES = ("digits", *_IDX_CLASSES, "cifar10")
+DATASET_NAMES = ("digits", *IDX_CLASSES, "cifar10")
 
 
 def digits() -> Dataset:
@@ -114,20 +114,30 @@ def _open_named(name: str) -> Dataset:
         return digits()
     if name == "cifar10":
         return read_cifar10_folder(_find(name, _CIFAR10_LISTING), name=name)
-    return read_idx_folder(_find(name, _IDX_LISTING), name=name, class_names=_IDX_CLASSES[name])
+    return read_idx_folder(_find(name, _IDX_LISTING), name=name, class_names=IDX_CLASSES[name])
+
+
+def home_folder(name: str) -> Path:
+    """Return the folder that a named data set is to be fetched into; it need not exist."""
+    return _folders(name)[0 if os.environ.get("SEVENLOOPS_DATA") else -1]
+
+
+def _folders(name: str) -> list[Path]:
+    """Return the folders that a named data set may be in."""
+    chosen = os.environ.get("SEVENLOOPS_DATA")
+    roots = [Path(chosen)] if chosen else []
+    return [root / name for root in (*roots, Path("data"), cache_folder() / "data")]
 
 
 def _find(name: str, listing: str) -> Path:
     """Return the folder of a named data set; `listing` tells the user what it holds."""
-    chosen = os.environ.get("SEVENLOOPS_DATA")
-    roots = [Path(chosen)] if chosen else []
-    folders = [root / name for root in (*roots, Path("data"), cache_folder() / "data")]
+    folders = _folders(name)
     for folder in folders:
         if folder.is_dir():
             return folder
     raise DataError(
         f"{name} must be in one of the folders {', '.join(map(str, folders))}, but none of them exists; "
-        f"put the files {listing} into one of them, "
+        f"fetch it with sevenloops.data.download({name!r}), put the files {listing} into one of them, "
         f"or let the variable SEVENLOOPS_DATA name the folder that holds {name}."
     )
 

@@ -1,7 +1,7 @@
 """Convolution in every NumPy formulation, and a small, complete library for convolutional networks on top of it."""
 
 from sevenloops import data, errors, functional, nn, optim, schedules, testing
-from sevenloops.autograd import Tensor, enable_grad, is_grad_enabled, no_grad
+from sevenloops.autograd import Tensor, enable_grad, grad, is_grad_enabled, no_grad
 from sevenloops.backends import use_backend
 from sevenloops.columns import col2im, im2col
 from sevenloops.functional import *  # noqa: F403  (its __all__ is the list of public functions)
@@ -19,6 +19,7 @@ __all__ = [
     "errors",
     "functional",
     "get_num_threads",
+    "grad",
     "im2col",
     "is_grad_enabled",
     "load",

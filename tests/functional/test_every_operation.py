@@ -17,7 +17,7 @@ TOLERANCES = {np.float16: 4e-3, np.float32: 4e-5}
 
 
 def made(make, seed=0):
-    function, arrays = make(np.random.default_rng(seed))
+    function, arrays, *_ = make(np.random.default_rng(seed))
     return function, [np.asarray(array) for array in arrays]
 
 
@@ -55,8 +55,8 @@ def test_a_new_operation_is_found(monkeypatch):
 @every_case
 def test_gradients_are_the_derivatives(make):
     for seed in range(2):
-        function, arrays = made(make, seed)
-        check_gradients(function, *arrays, seed=seed)
+        function, arrays, *options = make(np.random.default_rng(seed))
+        check_gradients(function, *arrays, seed=seed, **(options[0] if options else {}))
 
 
 @every_case

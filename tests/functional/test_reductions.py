@@ -90,6 +90,70 @@ def test_wrong_axes(dim, error, message):
         sl.Tensor(np.ones((2, 3))).sum(dim)
 
 
-def test_labels_are_not_summed():
+@pytest.mark.parametrize("name", ["sum", "prod", "cumsum"])
+@pytest.mark.parametrize("dtype", [np.int32, np.uint8, bool])
+def test_integers_and_bools_give_int64(name, dtype):
+    x = np.array([[0, 1, 1], [1, 1, 1]], dtype)
+    expected = {"sum": [1, 2, 2], "prod": [0, 1, 1], "cumsum": [[0, 1, 1], [1, 2, 2]]}[name]
+    for result in (getattr(sl, name)(x, 0), getattr(sl.Tensor(x), name)(0).numpy()):
+        assert result.dtype == np.int64
+        assert result.tolist() == expected
+
+
+def test_the_mean_of_integers_is_refused():
     with pytest.raises(TypeError, match="float16, float32 or float64"):
-        sl.Tensor([1, 2]).sum()
+        sl.Tensor([1, 2]).mean()
+
+
+# --- products, sums of exponentials, sums so far ------------------------------------------------------------------
+
+
+@given(case=reductions(), seed=st.integers(0, 2**32 - 1))
+def test_prod_and_logsumexp(case, seed):
+    shape, dims, keepdim = case
+    x = np.random.default_rng(seed).uniform(0.5, 2, shape)
+    logs, _ = reduced_by_hand(np.log(x), dims, keepdim)
+    np.testing.assert_allclose(sl.prod(x, dims, keepdim), np.exp(logs), rtol=1e-12)
+    sums, _ = reduced_by_hand(x, dims, keepdim)
+    for shift in (0, 1e4, -1e4):  # exp(1e4) overflows, exp(-1e4) underflows
+        result = sl.logsumexp(np.log(x) + shift, dims, keepdim)
+        np.testing.assert_allclose(result - shift, np.log(sums), rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize(("factors", "slopes"), [
+    ([2.0, 3.0, 5.0], [15, 10, 6]),
+    ([0.0, 3.0, 5.0], [15, 0, 0]),
+    ([0.0, 3.0, 0.0], [0, 0, 0]),
+    ([7.0], [1]),
+    ([], []),
+])  # fmt: skip
+def test_products_of_zeros_have_their_gradient(factors, slopes):
+    x = sl.Tensor(np.array(factors), requires_grad=True)
+    x.prod().backward()
+    assert x.grad.tolist() == slopes
+
+
+def test_logsumexp_at_infinity():
+    x = sl.Tensor([[-np.inf, -np.inf], [np.inf, 0.0], [-np.inf, 3.0]], requires_grad=True)
+    result = x.logsumexp(1)
+    assert result.tolist() == [-np.inf, np.inf, 3.0]
+    result[2].backward()
+    assert x.grad.tolist()[2] == [0.0, 1.0]
+    assert sl.logsumexp(np.ones((2, 0)), 1).tolist() == [-np.inf, -np.inf]
+
+
+@given(shape=st.lists(st.integers(0, 3), min_size=1, max_size=3).map(tuple), data=st.data())
+def test_cumsum(shape, data):
+    dim = data.draw(st.integers(-len(shape), len(shape) - 1))
+    x = np.random.default_rng(0).standard_normal(shape)
+    expected = np.zeros(shape)
+    for index in itertools.product(*map(range, shape)):
+        for place in range(index[dim] + 1):
+            earlier = list(index)
+            earlier[dim] = place
+            expected[index] += x[tuple(earlier)]
+    np.testing.assert_allclose(sl.cumsum(x, dim), expected, atol=1e-13)
+
+
+def test_cumsum_in_half_precision_adds_in_single():
+    assert sl.cumsum(np.ones(4096, np.float16), 0)[-1] == 4096

@@ -3,7 +3,8 @@
 A family has a file tests/functional/gradient_cases/FAMILY.py with ``CASES``: a name -> a function that takes a
 numpy.random.Generator and returns (function, arrays): a differentiable function of one Tensor per array, and float64
 arrays at which it is smooth (and stays so when they are rounded to float16: values of about 1, no ties, no kinks
-nearby). Constants inside the function take the dtype of its arguments. Whatever it computes with is checked.
+nearby). Constants inside the function take the dtype of its arguments. Whatever it computes with is checked. A third
+entry may hold options of check_gradients.
 """
 
 import importlib

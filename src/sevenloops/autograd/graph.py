@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import weakref
 from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
@@ -38,11 +39,24 @@ class Node:
         What the operation's forward function kept for its vjp.
     shape, dtype
         Of the (first) result.
+    retained : weakref to a Tensor, or None
+        The result, where its gradient is to be kept too.
     serial : int
         Grows with every node of the process, so inputs have smaller serials than results.
     """
 
-    __slots__ = ("__weakref__", "attributes", "dtype", "inputs", "needs", "operation", "saved", "serial", "shape")
+    __slots__ = (
+        "__weakref__",
+        "attributes",
+        "dtype",
+        "inputs",
+        "needs",
+        "operation",
+        "retained",
+        "saved",
+        "serial",
+        "shape",
+    )
 
     def __init__(
         self,
@@ -60,6 +74,7 @@ class Node:
         self.saved = saved
         self.shape = result.shape
         self.dtype = result.dtype
+        self.retained: weakref.ref[Tensor] | None = None
         self.serial = next(_serials)
 
     def __repr__(self) -> str:
@@ -67,31 +82,79 @@ class Node:
         return f"Node({self.operation.name}, {state}, shape={self.shape}, dtype={self.dtype})"
 
 
-def propagate(root: Node, gradient: Array) -> None:
-    """Add to the ``.grad`` of every leaf below `root` its share of `gradient`, the gradient of the root's result.
+def propagate(
+    starts: Sequence[tuple[Any, Array]], retain_graph: bool = False, targets: frozenset[Any] | None = None
+) -> dict[Any, Array]:
+    """Carry gradients of results back to the leaves, and add to the ``.grad`` of each.
 
     Nodes are visited by falling serial: each after all that use its result, whatever the depth of the graph. What a
     node has saved is released right after its visit, and so is its own gradient.
+
+    Parameters
+    ----------
+    starts
+        Pairs of a source (a Node, or a leaf Tensor) and the gradient of its result.
+    retain_graph : bool
+        Keep what the nodes have saved.
+    targets : frozenset, optional
+        Sources whose gradients are returned instead; then only what leads to them is computed, and ``.grad`` stays.
+
+    Returns
+    -------
+    dict
+        The gradients of those targets that the starts depend on; the arrays belong to the caller.
 
     Raises
     ------
     RuntimeError
         If a node below has been freed by an earlier walk, or a vjp breaks its contract.
     """
-    pending = {root: gradient}
+    found: dict[Any, Array] = {}
+    wanted = targets or frozenset()
+    leading = None if targets is None else _leading_to(targets, [source for source, _ in starts])
+    pending: dict[Node, Array] = {}
     summed: set[Node] = set()  # nodes whose pending gradient is a sum made here, so it may be added to in place
-    queue = [(-root.serial, root)]
+    queue: list[tuple[int, Node]] = []
+
+    def deliver(source: Any, share: Array, private: bool) -> None:
+        if type(source) is not Node:
+            if targets is None:
+                _accumulate(source, share, private)
+            elif source in found:
+                found[source] += share
+            elif source in wanted:
+                found[source] = share if private else np.array(share)
+        elif source not in pending:
+            pending[source] = share
+            heappush(queue, (-source.serial, source))
+        elif source in summed:
+            np.add(pending[source], share, out=pending[source])
+        else:
+            pending[source] = np.asarray(pending[source] + share)  # NumPy's sum of 0-d arrays is a scalar
+            summed.add(source)
+
+    for start, gradient in starts:
+        deliver(start, gradient, private=False)
     while queue:
         node = heappop(queue)[1]
         grad = pending.pop(node)
         inputs, needs = node.inputs, node.needs
+        if leading is None:
+            result = None if node.retained is None else node.retained()
+            if result is not None:
+                _accumulate(result, grad, private=False)
+        else:
+            if node in wanted:
+                found[node] = np.array(grad)
+            if node not in leading:
+                continue
         if inputs is None:
-            raise RuntimeError(
-                f"backward() can pass through a graph once, but an earlier backward() has already freed this graph "
-                f"at {node.operation.name}; run the forward pass again, or add the losses and call backward() once."
-            )
+            raise _freed(node)
+        if leading is not None:
+            needs = tuple(n and (s in leading or s in wanted) for n, s in zip(needs, inputs))
         grads: Sequence[Any] = node.operation.vjp(grad, node.saved, needs, **node.attributes)
-        node.inputs = node.saved = None
+        if not retain_graph:
+            node.inputs = node.saved = None
         if len(grads) != len(inputs):
             raise RuntimeError(
                 f"The gradient rule of {node.operation.name} must return one entry per input, "
@@ -104,17 +167,36 @@ def propagate(root: Node, gradient: Array) -> None:
                 share = np.asarray(share)
             if type(share) is not np.ndarray or share.shape != source.shape or share.dtype != source.dtype:
                 raise _broken_rule(node, index, source, share)
-            if type(source) is not Node:
-                _accumulate(source, share, _is_private(share, index, grads, grad))
-            elif source not in pending:
-                pending[source] = share
-                heappush(queue, (-source.serial, source))
-            elif source in summed:
-                np.add(pending[source], share, out=pending[source])
-            else:
-                pending[source] = np.asarray(pending[source] + share)  # NumPy's sum of 0-d arrays is a scalar
-                summed.add(source)
+            deliver(source, share, type(source) is not Node and _is_private(share, index, grads, grad))
         del grads, share, inputs, source  # the next vjp runs without them in memory
+    return found
+
+
+def _leading_to(targets: frozenset[Any], starts: Sequence[Any]) -> set[Node]:
+    """Return the nodes that have a target below them."""
+    waiting, met = [source for source in starts if type(source) is Node], set()
+    while waiting:
+        node = waiting.pop()
+        if node in met:
+            continue
+        met.add(node)
+        if node.inputs is not None:
+            waiting += [source for source, needed in zip(node.inputs, node.needs) if needed and type(source) is Node]
+        elif node not in targets:
+            raise _freed(node)
+    leading: set[Node] = set()
+    for node in sorted(met, key=lambda node: node.serial):  # inputs come before what uses them
+        if any(n and (s in leading or s in targets) for n, s in zip(node.needs, node.inputs or ())):
+            leading.add(node)
+    return leading
+
+
+def _freed(node: Node) -> RuntimeError:
+    return RuntimeError(
+        f"backward() can pass through a graph once, but an earlier backward() has already freed this graph "
+        f"at {node.operation.name}; run the forward pass again, add the losses and call backward() once, or pass "
+        f"retain_graph=True the first time."
+    )
 
 
 def _broken_rule(node: Node, index: int, source: Any, share: Any) -> RuntimeError:
@@ -123,11 +205,6 @@ def _broken_rule(node: Node, index: int, source: Any, share: Any) -> RuntimeErro
         f"The gradient rule of {node.operation.name} must return an array of the input's shape {source.shape} and "
         f"dtype {source.dtype} for input {index}, but it returned {got}; this is an error of the operation."
     )
-
-
-def accumulate(leaf: "Tensor", gradient: Array) -> None:
-    """Add an array that belongs to the caller to the gradient of a leaf."""
-    _accumulate(leaf, gradient, private=False)
 
 
 def _accumulate(leaf: "Tensor", share: Array, private: bool) -> None:

@@ -27,8 +27,12 @@ class Operation:
         input `i` wants one; None stands for those that do not. A gradient is a new array, `grad` itself or a view of
         `grad`, never a saved array or an input. `grad` belongs to others too and must not be written to; it may be
         read-only and have strides of 0.
+    keep : callable, optional
+        ``keep(saved, needs)`` returns what of `saved` the vjp reads for those `needs`: a product with a constant need
+        not keep its other factor. Without it all of `saved` is kept.
     """
 
     name: str
     forward: Callable[..., tuple[Any, Any]]
     vjp: Callable[..., Sequence[Array | None]]
+    keep: Callable[[Any, tuple[bool, ...]], Any] | None = None

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from sevenloops.autograd.graph import Node
+from sevenloops.autograd.mode import is_grad_enabled
 from sevenloops.autograd.operation import Operation
-from sevenloops.autograd.tensor import Tensor, is_grad_enabled
+from sevenloops.autograd.tensor import Tensor
 
 __all__ = ["apply"]
 
@@ -56,6 +57,8 @@ def apply(operation: Operation, *inputs: Any, **attributes: Any) -> Any:
                 (value if value.is_leaf else value.node) if needed else array
                 for value, needed, array in zip(inputs, needs, arrays)
             )
+            if operation.keep is not None:
+                saved = operation.keep(saved, tuple(needs))
             node = Node(operation, sources, tuple(needs), attributes, saved, result)
         result = Tensor._wrap(result, node)
     return (result, *others) if others else result

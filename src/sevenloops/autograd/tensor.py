@@ -1,22 +1,17 @@
-"""Tensor: an array that remembers how it was made; and the switch that says whether it should."""
+"""Tensor: an array that remembers how it was made."""
 
-import inspect
-from collections.abc import Callable
-from contextvars import ContextVar, Token
-from functools import wraps
-from typing import Any, ClassVar, ParamSpec, TypeVar
+import weakref
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 
 from sevenloops.arrays import DTYPES, Array, ArrayLike, float_array
-from sevenloops.autograd.graph import Node, accumulate, propagate
+from sevenloops.autograd.graph import Node, propagate
 from sevenloops.autograd.methods import TensorMethods
 from sevenloops.errors import ShapeError
 
-__all__ = ["Tensor", "enable_grad", "is_grad_enabled", "no_grad"]
-
-P = ParamSpec("P")
-R = TypeVar("R")
+__all__ = ["Tensor", "cotangent"]
 
 
 class Tensor(TensorMethods):
@@ -39,7 +34,8 @@ class Tensor(TensorMethods):
         The values. Writing into them is allowed between steps, as optimizers do. Between the forward pass and
         `backward` it silently makes gradients wrong, since operations have kept these very arrays.
     grad : ndarray or None
-        The gradient accumulated so far, of the shape and dtype of `data`. Only leaves have one. Further gradients
+        The gradient accumulated so far, of the shape and dtype of `data`. Leaves have one, and results for which
+        `retain_grad` was called. Further gradients
         are added in place; set it to None (or to zeros) before the next step.
 
     Raises
@@ -61,6 +57,18 @@ class Tensor(TensorMethods):
 
     #: NumPy leaves ``array + tensor`` to the Tensor, and ``np.exp(tensor)`` fails instead of losing the gradient.
     __array_ufunc__: ClassVar[None] = None
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """Compute NumPy's other functions on the arrays, but refuse where a gradient would be lost."""
+        given: list[Tensor] = []
+        result = function(*_arrays(args, given), **_arrays(kwargs, given))
+        results = result if isinstance(result, (tuple, list)) else (result,)
+        if any(t.requires_grad for t in given) and any(getattr(r, "dtype", None) in DTYPES for r in results):
+            raise TypeError(
+                f"numpy.{function.__name__} knows no gradients, but a Tensor among its arguments requires one; use "
+                f"the function of sevenloops, or tensor.detach() to go on without a gradient."
+            )
+        return result
 
     data: Array
     grad: Array | None
@@ -140,10 +148,23 @@ class Tensor(TensorMethods):
         """The number of elements (NumPy's meaning; PyTorch's `numel()`)."""
         return self.data.size
 
+    def numel(self) -> int:
+        """Return the number of elements."""
+        return self.data.size
+
+    def dim(self) -> int:
+        """Return the number of axes."""
+        return self.data.ndim
+
     def __len__(self) -> int:
         if not self.data.ndim:
             raise TypeError("A Tensor without axes has no length; its one element is .item().")
         return len(self.data)
+
+    def __iter__(self) -> Iterator["Tensor"]:
+        if not self.data.ndim:
+            raise TypeError("A Tensor without axes cannot be iterated over; its one element is .item().")
+        return (self[index] for index in range(len(self.data)))
 
     def __repr__(self) -> str:
         body = np.array2string(self.data, separator=", ", prefix="Tensor(")
@@ -165,6 +186,10 @@ class Tensor(TensorMethods):
             raise ShapeError(f"item() needs exactly one element, but the shape is {self.shape}.")
         return self.data.item()
 
+    def tolist(self) -> Any:
+        """Return the elements as Python numbers, in nested lists."""
+        return self.data.tolist()
+
     def detach(self) -> "Tensor":
         """Return a Tensor with the same memory and no history, which requires no gradient."""
         return Tensor._wrap(self.data, None)
@@ -185,6 +210,9 @@ class Tensor(TensorMethods):
     def __int__(self) -> int:
         return int(self.item())
 
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
     def __getstate__(self) -> object:
         if self._node is not None:
             raise RuntimeError(
@@ -193,18 +221,29 @@ class Tensor(TensorMethods):
             )
         return super().__getstate__()
 
+    # --- changing it ---------------------------------------------------------------------------------------------
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError(
+            "Tensors cannot be written into, since operations may have kept their elements for backward(); make "
+            "a new one with sevenloops.where(), or write into .data between two steps."
+        )
+
     # --- its gradient --------------------------------------------------------------------------------------------
 
-    def backward(self, g: "ArrayLike | Tensor | None" = None) -> None:
+    def backward(self, g: "ArrayLike | Tensor | None" = None, retain_graph: bool = False) -> None:
         """Add to ``.grad`` of every leaf below the gradient of ``sum(g · self)`` by that leaf.
 
-        The arrays that operations have saved are released on the way, so a graph can be used once.
+        The arrays that operations have saved are released on the way, so a graph can be used once
+        unless it is retained.
 
         Parameters
         ----------
         g : array_like or Tensor, optional
             The gradient of the final result by this Tensor (the cotangent): its shape and dtype. None means 1,
             where there is only one element.
+        retain_graph : bool, default False
+            Keep what the operations have saved, so that the graph can be used again.
 
         Raises
         ------
@@ -229,11 +268,60 @@ class Tensor(TensorMethods):
                 "backward() needs a Tensor that requires a gradient, but this one has no input with "
                 "requires_grad=True, or was made under no_grad()."
             )
-        gradient = _cotangent(g, self.data)
-        if self._node is None:
-            accumulate(self, gradient)
-        else:
-            propagate(self._node, gradient)
+        propagate([(self if self._node is None else self._node, cotangent(g, self.data))], retain_graph)
+
+    def retain_grad(self) -> None:
+        """Let `backward` leave a gradient in ``.grad`` here too, though this Tensor is a result and not a leaf.
+
+        Raises
+        ------
+        RuntimeError
+            If this Tensor does not require a gradient.
+
+        Examples
+        --------
+        >>> import sevenloops as sl
+        >>> x = sl.Tensor([1.0, 2.0], requires_grad=True)
+        >>> y = x * 3.0
+        >>> y.retain_grad()
+        >>> (y * y).sum().backward()
+        >>> y.grad
+        array([ 6., 12.])
+        """
+        if not self._requires_grad:
+            raise RuntimeError("retain_grad() needs a Tensor that requires a gradient, but this one does not.")
+        if self._node is not None:
+            self._node.retained = weakref.ref(self)
+
+
+def _in_place(symbol: str) -> Any:
+    """Return the method behind an operator that other libraries compute in place."""
+
+    # ``x += y`` makes a new Tensor, which is what Python does where this returns NotImplemented: right for results. A
+    # leaf would silently stay as it is, where PyTorch changes it under no_grad() and otherwise refuses.
+    def method(self: Tensor, other: Any) -> Any:
+        if self.requires_grad and self.is_leaf:
+            raise RuntimeError(
+                f"tensor {symbol} makes a new Tensor and would leave this leaf, which requires a gradient, as it is; "
+                f"to change its values between two steps write tensor.data {symbol} ..."
+            )
+        return NotImplemented
+
+    return method
+
+
+for _name, _symbol in (("iadd", "+="), ("isub", "-="), ("imul", "*="), ("itruediv", "/="), ("ipow", "**=")):
+    setattr(Tensor, f"__{_name}__", _in_place(_symbol))
+
+
+def _arrays(value: Any, met: list[Tensor]) -> Any:
+    """Return the arguments of a call with arrays for Tensors, which are noted in `met`."""
+    if isinstance(value, Tensor):
+        met.append(value)
+        return value.data
+    if type(value) in (tuple, list):
+        return type(value)(_arrays(entry, met) for entry in value)
+    return {name: _arrays(v, met) for name, v in value.items()} if isinstance(value, dict) else value
 
 
 def _tensor_array(data: Any) -> Array:
@@ -244,7 +332,7 @@ def _tensor_array(data: Any) -> Array:
     return float_array("data", array)
 
 
-def _cotangent(g: Any, result: Array) -> Array:
+def cotangent(g: Any, result: Array) -> Array:
     """Return the start gradient of `backward`, checked against the result it belongs to."""
     if g is None:
         if result.size != 1:
@@ -266,78 +354,3 @@ def _cotangent(g: Any, result: Array) -> Array:
             f"convert it with g.astype(numpy.{result.dtype})."
         )
     return np.asarray(array)
-
-
-# --- whether operations are recorded ------------------------------------------------------------------------------
-
-_grad_enabled: ContextVar[bool] = ContextVar("sevenloops_grad_enabled", default=True)
-
-
-def is_grad_enabled() -> bool:
-    """Return whether operations are recorded in this thread (or asyncio task)."""
-    return _grad_enabled.get()
-
-
-class _GradMode:
-    """A context manager and decorator that sets whether operations are recorded, in this thread or task only."""
-
-    _enabled: ClassVar[bool]
-
-    def __init__(self) -> None:
-        self._tokens: list[Token[bool]] = []
-
-    def __enter__(self) -> None:
-        self._tokens.append(_grad_enabled.set(self._enabled))
-
-    def __exit__(self, *exception: object) -> None:
-        _grad_enabled.reset(self._tokens.pop())
-
-    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
-            raise TypeError(
-                f"{type(self).__name__} can decorate plain functions only, but {function.__name__} suspends; "
-                f"use a with block inside it."
-            )
-
-        @wraps(function)
-        def inside(*args: P.args, **kwargs: P.kwargs) -> R:
-            with type(self)():  # one per call: calls may nest and run in several threads
-                return function(*args, **kwargs)
-
-        return inside
-
-
-class no_grad(_GradMode):
-    """Compute without recording: nothing inside requires a gradient, and no input is kept for one.
-
-    Usable as ``with no_grad():`` and as ``@no_grad()``; it holds for this thread or asyncio task.
-
-    Examples
-    --------
-    >>> import sevenloops as sl
-    >>> x = sl.Tensor([1.0, 2.0], requires_grad=True)
-    >>> with sl.no_grad():
-    ...     y = x * 2.0
-    >>> y.requires_grad
-    False
-    """
-
-    _enabled = False
-
-
-class enable_grad(_GradMode):
-    """Record again inside a `no_grad` block.
-
-    Usable as ``with enable_grad():`` and as ``@enable_grad()``; it holds for this thread or asyncio task.
-
-    Examples
-    --------
-    >>> import sevenloops as sl
-    >>> x = sl.Tensor([1.0, 2.0], requires_grad=True)
-    >>> with sl.no_grad(), sl.enable_grad():
-    ...     y = x * 2.0
-    >>> y.requires_grad
-    True
-    """
-
-    _enabled = True

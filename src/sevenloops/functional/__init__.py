@@ -1,7 +1,38 @@
 """The public functions, for arrays and Tensors alike; one module per family."""
 
 from sevenloops.functional import methods as methods  # gives Tensor its operators
-from sevenloops.functional.activations import leaky_relu, log_softmax, relu, sigmoid, softmax, tanh
+from sevenloops.functional.activations import (
+    celu,
+    elu,
+    erf,
+    gelu,
+    glu,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    log_softmax,
+    logsigmoid,
+    mish,
+    prelu,
+    relu,
+    relu6,
+    selu,
+    sigmoid,
+    silu,
+    softmax,
+    softmin,
+    softplus,
+    softshrink,
+    softsign,
+    tanh,
+    tanhshrink,
+    threshold,
+)
+from sevenloops.functional.arithmetic import add, div, mul, sub
+from sevenloops.functional.axes import flip, movedim, permute, roll, swapaxes, transpose
+from sevenloops.functional.comparison import all, any, eq, ge, gt, isfinite, isinf, isnan, le, lt, ne
 from sevenloops.functional.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from sevenloops.functional.convolution import conv1d, conv2d, conv3d
 from sevenloops.functional.convolution_grads import (
@@ -12,11 +43,20 @@ from sevenloops.functional.convolution_grads import (
     conv3d_input_grad,
     conv3d_weight_grad,
 )
+from sevenloops.functional.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d
+from sevenloops.functional.einsum import einsum
+from sevenloops.functional.elementwise import abs, cos, exp, exp2, expm1, log, log1p, log2, log10, neg, sign, sin
+from sevenloops.functional.extremes import amax, amin, argmax, argmin, max, min
+from sevenloops.functional.indexing import chunk, split, unbind
+from sevenloops.functional.joining import cat, concatenate, stack, tile
 from sevenloops.functional.linear import linear
 from sevenloops.functional.losses import cross_entropy, mse_loss
+from sevenloops.functional.matrix import matmul
+from sevenloops.functional.moments import std, var, vector_norm
 from sevenloops.functional.norm import batch_norm, group_norm, instance_norm
 from sevenloops.functional.norm_neighbours import local_response_norm
 from sevenloops.functional.norm_rows import layer_norm, rms_norm
+from sevenloops.functional.padding import pad
 from sevenloops.functional.plans import algorithms, plan_conv1d, plan_conv2d, plan_conv3d
 from sevenloops.functional.pooling import (
     adaptive_avg_pool1d,
@@ -51,9 +91,13 @@ from sevenloops.functional.pooling import (
     max_pool3d_input_grad,
     pooling_algorithms,
 )
-from sevenloops.functional.shaping import flatten
+from sevenloops.functional.powers import pow, reciprocal, rsqrt, sqrt, square
+from sevenloops.functional.reductions import cumsum, logsumexp, mean, prod, sum
+from sevenloops.functional.selection import clamp, clip, maximum, minimum, where
+from sevenloops.functional.shaping import broadcast_to, flatten, reshape, squeeze, unflatten, unsqueeze
 
 __all__ = [
+    "abs",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool1d_input_grad",
     "adaptive_avg_pool2d",
@@ -66,7 +110,15 @@ __all__ = [
     "adaptive_max_pool2d_input_grad",
     "adaptive_max_pool3d",
     "adaptive_max_pool3d_input_grad",
+    "add",
     "algorithms",
+    "all",
+    "alpha_dropout",
+    "amax",
+    "amin",
+    "any",
+    "argmax",
+    "argmin",
     "avg_pool1d",
     "avg_pool1d_input_grad",
     "avg_pool2d",
@@ -74,6 +126,13 @@ __all__ = [
     "avg_pool3d",
     "avg_pool3d_input_grad",
     "batch_norm",
+    "broadcast_to",
+    "cat",
+    "celu",
+    "chunk",
+    "clamp",
+    "clip",
+    "concatenate",
     "conv1d",
     "conv1d_input_grad",
     "conv1d_weight_grad",
@@ -86,35 +145,117 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "cos",
     "cross_entropy",
+    "cumsum",
+    "div",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "einsum",
+    "elu",
+    "eq",
+    "erf",
+    "exp",
+    "exp2",
+    "expm1",
     "flatten",
+    "flip",
+    "ge",
+    "gelu",
     "global_avg_pool1d",
     "global_avg_pool2d",
     "global_avg_pool3d",
     "global_max_pool1d",
     "global_max_pool2d",
     "global_max_pool3d",
+    "glu",
     "group_norm",
+    "gt",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
     "instance_norm",
+    "isfinite",
+    "isinf",
+    "isnan",
     "layer_norm",
+    "le",
     "leaky_relu",
     "linear",
     "local_response_norm",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
     "log_softmax",
+    "logsigmoid",
+    "logsumexp",
+    "lt",
+    "matmul",
+    "max",
     "max_pool1d",
     "max_pool1d_input_grad",
     "max_pool2d",
     "max_pool2d_input_grad",
     "max_pool3d",
     "max_pool3d_input_grad",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "mish",
+    "movedim",
     "mse_loss",
+    "mul",
+    "ne",
+    "neg",
+    "pad",
+    "permute",
     "plan_conv1d",
     "plan_conv2d",
     "plan_conv3d",
     "pooling_algorithms",
+    "pow",
+    "prelu",
+    "prod",
+    "reciprocal",
     "relu",
+    "relu6",
+    "reshape",
     "rms_norm",
+    "roll",
+    "rsqrt",
+    "selu",
     "sigmoid",
+    "sign",
+    "silu",
+    "sin",
     "softmax",
+    "softmin",
+    "softplus",
+    "softshrink",
+    "softsign",
+    "split",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "std",
+    "sub",
+    "sum",
+    "swapaxes",
     "tanh",
+    "tanhshrink",
+    "threshold",
+    "tile",
+    "transpose",
+    "unbind",
+    "unflatten",
+    "unsqueeze",
+    "var",
+    "vector_norm",
+    "where",
 ]

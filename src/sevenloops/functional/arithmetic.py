@@ -1,23 +1,32 @@
-"""Arithmetic of Tensors: + - * / ** and the elementwise functions, with NumPy's broadcasting.
+"""Arithmetic of two operands, with NumPy's broadcasting: + - * /.
 
 float16 is computed in float32 where a rule takes more than one rounding.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from sevenloops.arrays import Array, compute_dtype, float_array, float_arrays
+from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_arrays
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
 
-__all__ = ["METHODS", "operand", "unbroadcast"]
+__all__ = [
+    "METHODS",
+    "Gradients",
+    "add",
+    "binary",
+    "div",
+    "mul",
+    "number",
+    "numbers_as_arrays",
+    "sub",
+    "unbroadcast",
+    "widened",
+]
 
-Gradients = tuple[Array | None, Array | None]
-
-
-# --- two operands -------------------------------------------------------------------------------------------------
+Gradients: TypeAlias = tuple[Array | None, Array | None]
 
 
 def unbroadcast(gradient: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -29,12 +38,13 @@ def unbroadcast(gradient: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -
     return gradient.astype(dtype, copy=False)
 
 
-def _wide(array: Array) -> Array:
+def widened(array: Array) -> Array:
+    """Return the array in the dtype in which it is computed."""
     return array.astype(compute_dtype(array.dtype), copy=False)
 
 
-def _binary(ufunc: Callable[..., Any], left: Any, right: Any) -> tuple[Array, Array, Array]:
-    """Return the result and the operands as arrays."""
+def binary(ufunc: Callable[..., Any], left: Any, right: Any) -> tuple[Array, Array, Array]:
+    """Apply a function of two arrays; return the result and the operands as arrays."""
     left, right = float_arrays(left=left, right=right)
     try:
         return ufunc(left, right), left, right
@@ -46,49 +56,59 @@ def _binary(ufunc: Callable[..., Any], left: Any, right: Any) -> tuple[Array, Ar
 
 
 def _add(left: Any, right: Any) -> tuple[Array, Any]:
-    result, left, right = _binary(np.add, left, right)
+    result, left, right = binary(np.add, left, right)
     return result, (left.shape, right.shape)
 
 
 def _add_vjp(grad: Array, saved: Any, needs: tuple[bool, ...]) -> Gradients:
     left, right = saved
-    g, dtype = _wide(grad), grad.dtype
+    g, dtype = widened(grad), grad.dtype
     return unbroadcast(g, left, dtype) if needs[0] else None, unbroadcast(g, right, dtype) if needs[1] else None
 
 
 def _subtract(left: Any, right: Any) -> tuple[Array, Any]:
-    result, left, right = _binary(np.subtract, left, right)
+    result, left, right = binary(np.subtract, left, right)
     return result, (left.shape, right.shape)
 
 
 def _subtract_vjp(grad: Array, saved: Any, needs: tuple[bool, ...]) -> Gradients:
     left, right = saved
-    g, dtype = _wide(grad), grad.dtype
+    g, dtype = widened(grad), grad.dtype
     return unbroadcast(g, left, dtype) if needs[0] else None, unbroadcast(-g, right, dtype) if needs[1] else None
 
 
 def _multiply(left: Any, right: Any) -> tuple[Array, Any]:
-    result, left, right = _binary(np.multiply, left, right)
-    return result, (left, right)
+    result, left, right = binary(np.multiply, left, right)
+    return result, (left.shape, right.shape, left, right)
+
+
+def _multiply_keep(saved: Any, needs: tuple[bool, ...]) -> Any:
+    left_shape, right_shape, left, right = saved
+    return left_shape, right_shape, left if needs[1] else None, right if needs[0] else None
 
 
 def _multiply_vjp(grad: Array, saved: Any, needs: tuple[bool, ...]) -> Gradients:
-    left, right = saved
-    g, dtype = _wide(grad), grad.dtype
+    left_shape, right_shape, left, right = saved
+    g, dtype = widened(grad), grad.dtype
     return (
-        unbroadcast(g * right, left.shape, dtype) if needs[0] else None,
-        unbroadcast(g * left, right.shape, dtype) if needs[1] else None,
+        unbroadcast(g * right, left_shape, dtype) if needs[0] else None,
+        unbroadcast(g * left, right_shape, dtype) if needs[1] else None,
     )
 
 
 def _divide(left: Any, right: Any) -> tuple[Array, Any]:
-    result, left, right = _binary(np.divide, left, right)
+    result, left, right = binary(np.divide, left, right)
     return result, (left.shape, right, result)
+
+
+def _divide_keep(saved: Any, needs: tuple[bool, ...]) -> Any:
+    left, right, result = saved
+    return left, right, result if needs[1] else None
 
 
 def _divide_vjp(grad: Array, saved: Any, needs: tuple[bool, ...]) -> Gradients:
     left, right, result = saved
-    quotient, dtype = _wide(grad) / right, grad.dtype
+    quotient, dtype = widened(grad) / right, grad.dtype
     return (
         unbroadcast(quotient, left, dtype) if needs[0] else None,
         unbroadcast(-quotient * result, right.shape, dtype) if needs[1] else None,
@@ -97,114 +117,154 @@ def _divide_vjp(grad: Array, saved: Any, needs: tuple[bool, ...]) -> Gradients:
 
 ADD = Operation("add", _add, _add_vjp)
 SUBTRACT = Operation("subtract", _subtract, _subtract_vjp)
-MULTIPLY = Operation("multiply", _multiply, _multiply_vjp)
-DIVIDE = Operation("divide", _divide, _divide_vjp)
+MULTIPLY = Operation("multiply", _multiply, _multiply_vjp, _multiply_keep)
+DIVIDE = Operation("divide", _divide, _divide_vjp, _divide_keep)
 
 
-def operand(value: Any, dtype: np.dtype[Any]) -> Any:
-    """Return the other operand of a Tensor: a number takes the Tensor's dtype; None for what is no operand."""
-    if isinstance(value, (Tensor, np.ndarray)):
-        return value
-    if isinstance(value, (int, float, np.number, np.bool_)) and not isinstance(value, np.complexfloating):
-        return np.asarray(value, dtype)
-    return None
+def number(value: Any) -> bool:
+    """Whether a value is a number (not an array without axes), of Python or NumPy."""
+    return isinstance(value, (int, float, np.number, np.bool_)) and not isinstance(value, np.complexfloating)
+
+
+def numbers_as_arrays(*values: Any) -> list[Any]:
+    """Return the operands of a call; numbers among them take the dtype of the first that is none."""
+    dtypes = (v.dtype for v in values if isinstance(v, (Tensor, np.ndarray)))
+    dtype = next(dtypes, np.dtype(np.float64))
+    return [np.asarray(value, dtype) if number(value) else value for value in values]
 
 
 def _operator(operation: Operation, swapped: bool = False) -> Callable[[Tensor, Any], Tensor]:
     """Return the method that applies an operation of two operands, the Tensor on the right if `swapped`."""
 
     def method(self: Tensor, other: Any) -> Any:
-        value = operand(other, self.dtype)
-        if value is None:
-            return NotImplemented  # Python then names the operator and both types
-        return apply(operation, value, self) if swapped else apply(operation, self, value)
+        if not isinstance(other, (Tensor, np.ndarray)):
+            if not number(other):
+                return NotImplemented  # Python then names the operator and both types
+            other = np.asarray(other, self.dtype)
+        return apply(operation, other, self) if swapped else apply(operation, self, other)
 
     return method
 
 
-# --- one operand --------------------------------------------------------------------------------------------------
+def add(input: Tensor | ArrayLike, other: Tensor | ArrayLike) -> Any:
+    """Return input + other, element by element.
+
+    Parameters
+    ----------
+    input, other : ndarray, Tensor or number
+        Shapes that broadcast against each other, and one dtype: float16, float32 or float64. A number takes the dtype
+        of the other operand.
+
+    Returns
+    -------
+    ndarray or Tensor
+        The shape of both operands broadcast.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not broadcast.
+    TypeError
+        If the dtypes differ or are not floats.
+
+    Examples
+    --------
+    >>> import sevenloops as sl
+    >>> sl.add([1.0, 2.0], 10.0)
+    array([11., 12.])
+    """
+    return apply(ADD, *numbers_as_arrays(input, other))
 
 
-def _negative(x: Any) -> tuple[Array, None]:
-    return -float_array("input", x), None
+def sub(input: Tensor | ArrayLike, other: Tensor | ArrayLike) -> Any:
+    """Return input - other, element by element.
+
+    Parameters
+    ----------
+    input, other : ndarray, Tensor or number
+        Shapes that broadcast against each other, and one dtype: float16, float32 or float64. A number takes the dtype
+        of the other operand.
+
+    Returns
+    -------
+    ndarray or Tensor
+        The shape of both operands broadcast.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not broadcast.
+    TypeError
+        If the dtypes differ or are not floats.
+
+    Examples
+    --------
+    >>> import sevenloops as sl
+    >>> sl.sub([1.0, 2.0], 10.0)
+    array([-9., -8.])
+    """
+    return apply(SUBTRACT, *numbers_as_arrays(input, other))
 
 
-def _negative_vjp(grad: Array, saved: None, needs: tuple[bool, ...]) -> tuple[Array]:
-    return (-grad,)
+def mul(input: Tensor | ArrayLike, other: Tensor | ArrayLike) -> Any:
+    """Return input · other, element by element.
+
+    Parameters
+    ----------
+    input, other : ndarray, Tensor or number
+        Shapes that broadcast against each other, and one dtype: float16, float32 or float64. A number takes the dtype
+        of the other operand.
+
+    Returns
+    -------
+    ndarray or Tensor
+        The shape of both operands broadcast.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not broadcast.
+    TypeError
+        If the dtypes differ or are not floats.
+
+    Examples
+    --------
+    >>> import sevenloops as sl
+    >>> sl.mul([1.0, 2.0], [[1.0], [10.0]])
+    array([[ 1.,  2.],
+           [10., 20.]])
+    """
+    return apply(MULTIPLY, *numbers_as_arrays(input, other))
 
 
-def _power(x: Any, *, exponent: float) -> tuple[Array, Array]:
-    x = float_array("input", x)
-    return x**exponent, x
+def div(input: Tensor | ArrayLike, other: Tensor | ArrayLike) -> Any:
+    """Return input / other, element by element.
 
+    Parameters
+    ----------
+    input, other : ndarray, Tensor or number
+        Shapes that broadcast against each other, and one dtype: float16, float32 or float64. A number takes the dtype
+        of the other operand.
 
-def _power_vjp(grad: Array, saved: Array, needs: tuple[bool, ...], *, exponent: float) -> tuple[Array]:
-    if exponent == 0:  # constant, also where 0 · x⁻¹ would be 0 · ∞
-        return (np.zeros_like(saved),)
-    slope = exponent * _wide(saved) ** (exponent - 1)
-    return ((slope * grad).astype(grad.dtype, copy=False),)
+    Returns
+    -------
+    ndarray or Tensor
+        The shape of both operands broadcast.
 
+    Raises
+    ------
+    ShapeError
+        If the shapes do not broadcast.
+    TypeError
+        If the dtypes differ or are not floats.
 
-def _exp(x: Any) -> tuple[Array, Array]:
-    result = np.exp(float_array("input", x))
-    return result, result
-
-
-def _exp_vjp(grad: Array, saved: Array, needs: tuple[bool, ...]) -> tuple[Array]:
-    return (grad * saved,)
-
-
-def _log(x: Any) -> tuple[Array, Array]:
-    x = float_array("input", x)
-    return np.log(x), x
-
-
-def _log_vjp(grad: Array, saved: Array, needs: tuple[bool, ...]) -> tuple[Array]:
-    return (grad / saved,)
-
-
-def _sqrt(x: Any) -> tuple[Array, Array]:
-    result = np.sqrt(float_array("input", x))
-    return result, result
-
-
-def _sqrt_vjp(grad: Array, saved: Array, needs: tuple[bool, ...]) -> tuple[Array]:
-    return (grad / (2 * saved),)
-
-
-NEGATIVE = Operation("negative", _negative, _negative_vjp)
-#: Attribute: exponent.
-POWER = Operation("power", _power, _power_vjp)
-EXP = Operation("exp", _exp, _exp_vjp)
-LOG = Operation("log", _log, _log_vjp)
-SQRT = Operation("sqrt", _sqrt, _sqrt_vjp)
-
-
-def power(self: Tensor, exponent: float) -> Any:
-    """Return self to the power of a number."""
-    if isinstance(exponent, (bool, np.bool_)) or not isinstance(exponent, (int, float, np.integer, np.floating)):
-        return NotImplemented
-    return apply(POWER, self, exponent=exponent.item() if isinstance(exponent, np.generic) else exponent)
-
-
-def negative(self: Tensor) -> Any:
-    """Return -self."""
-    return apply(NEGATIVE, self)
-
-
-def exp(self: Tensor) -> Any:
-    """Return e to the power of each element."""
-    return apply(EXP, self)
-
-
-def log(self: Tensor) -> Any:
-    """Return the natural logarithm of each element."""
-    return apply(LOG, self)
-
-
-def sqrt(self: Tensor) -> Any:
-    """Return the square root of each element."""
-    return apply(SQRT, self)
+    Examples
+    --------
+    >>> import sevenloops as sl
+    >>> sl.div([1.0, 2.0], 4.0)
+    array([0.25, 0.5 ])
+    """
+    return apply(DIVIDE, *numbers_as_arrays(input, other))
 
 
 #: What `sevenloops.functional.methods` attaches to Tensor.
@@ -217,9 +277,8 @@ METHODS: dict[str, Any] = {
     "__rmul__": _operator(MULTIPLY, swapped=True),
     "__truediv__": _operator(DIVIDE),
     "__rtruediv__": _operator(DIVIDE, swapped=True),
-    "__pow__": power,
-    "__neg__": negative,
-    "exp": exp,
-    "log": log,
-    "sqrt": sqrt,
+    "add": add,
+    "sub": sub,
+    "mul": mul,
+    "div": div,
 }

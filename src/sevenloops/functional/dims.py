@@ -1,11 +1,14 @@
 """Axes as users name them, counted from the first or from the last, made into numbers from 0."""
 
 import operator
-from typing import Any
+from typing import Any, TypeAlias
 
 from sevenloops.errors import ShapeError
 
-__all__ = ["one_dim", "several_dims"]
+__all__ = ["Dims", "one_dim", "several_dims"]
+
+#: One axis, several, or all.
+Dims: TypeAlias = int | tuple[int, ...] | None
 
 
 def one_dim(name: str, dim: Any, axes: int) -> int:

@@ -1,10 +1,54 @@
 """Give Tensor its operators and methods: the core knows no operation, so importing this module attaches them."""
 
+from typing import Any
+
 from sevenloops.autograd import Tensor
-from sevenloops.functional import arithmetic, matrix, reductions, shaping
+from sevenloops.functional import (
+    activations,
+    arithmetic,
+    axes,
+    comparison,
+    conversion,
+    elementwise,
+    extremes,
+    indexing,
+    joining,
+    matrix,
+    moments,
+    powers,
+    reductions,
+    selection,
+    shaping,
+)
 
-__all__: list[str] = []
+__all__ = ["METHODS"]
 
-for _family in (arithmetic, matrix, reductions, shaping):
-    for _name, _method in _family.METHODS.items():
-        setattr(Tensor, _name, _method)
+METHODS: dict[str, Any] = {}
+for _family in (
+    arithmetic,
+    elementwise,
+    powers,
+    selection,
+    comparison,
+    matrix,
+    reductions,
+    moments,
+    extremes,
+    shaping,
+    axes,
+    indexing,
+    joining,
+    conversion,
+):
+    METHODS |= _family.METHODS
+for _function in (
+    activations.erf,
+    activations.relu,
+    activations.sigmoid,
+    activations.tanh,
+    activations.softmax,
+    activations.log_softmax,
+):
+    METHODS[_function.__name__] = _function
+for _name, _method in METHODS.items():
+    setattr(Tensor, _name, _method)

@@ -1,6 +1,6 @@
 """Modules: layers with their parameters, losses, containers, initial values and whole networks."""
 
-from sevenloops.nn import init, models
+from sevenloops.nn import init, models, utils
 from sevenloops.nn.activation import (
     CELU,
     ELU,
@@ -137,4 +137,5 @@ __all__ = [
     "Unflatten",
     "init",
     "models",
+    "utils",
 ]

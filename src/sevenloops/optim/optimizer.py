@@ -1,21 +1,23 @@
 """What all optimizers share: groups of parameters, their state, and the walk over them that makes a step."""
 
 from collections.abc import Callable, Iterable, Mapping
-from math import prod
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from sevenloops import runtime
+from sevenloops import backends
 from sevenloops.arrays import DTYPES, Array, compute_dtype
 from sevenloops.autograd import Tensor, enable_grad
 from sevenloops.errors import ShapeError
-from sevenloops.geometry.arguments import integer
-from sevenloops.optim.update import Update
+from sevenloops.optim.execute import Executor, fits, zeros
+from sevenloops.optim.options import not_negative
+from sevenloops.optim.update import Update, UpdateKernel
 
 __all__ = ["Optimizer", "Params"]
 
 Params: TypeAlias = Iterable[Tensor] | Iterable[Mapping[str, Any]]
+
+_INITIAL = "initial_lr"  # the one entry of a group that is no option
 
 
 class Optimizer:
@@ -33,8 +35,8 @@ class Optimizer:
     param_groups : list of dict
         "params" and every option by name; a schedule may change the options between steps.
     state : dict
-        Per parameter that has made a step: "step", how many, and the arrays that the update keeps. Those of float16
-        parameters are float32.
+        Per parameter that has made a step: "step", how many (where the update counts them), and the arrays that the
+        update keeps, in the parameter's memory order. Those of float16 parameters are float32.
 
     Raises
     ------
@@ -53,7 +55,7 @@ class Optimizer:
         self.defaults = self.update.checked(defaults)
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[Tensor, dict[str, Any]] = {}
-        self._work: dict[np.dtype[Any], Array] = {}
+        self._executor = Executor()
         entries: list[Any] = list(params)
         if not entries:
             raise ValueError(f"{type(self).__name__} needs something to change, but params is empty.")
@@ -72,7 +74,7 @@ class Optimizer:
             raise TypeError(f'A parameter group must be a dict with "params", but got {param_group!r:.100}.')
         given = {name: value for name, value in param_group.items() if name != "params"}
         for name in given:
-            if name not in self.update.options:
+            if name not in (*self.update.options, _INITIAL):
                 raise ValueError(f"An option must be one of {', '.join(self.update.options)}, but got {name!r}.")
         params = param_group["params"]
         params = [params] if isinstance(params, Tensor) else list(params)
@@ -82,7 +84,7 @@ class Optimizer:
             if id(parameter) in known:
                 raise ValueError(f"A parameter must be given once, but params[{place}] is there twice.")
             known.add(id(parameter))
-        self.param_groups.append({"params": params, **self.update.checked(self.defaults | given)})
+        self.param_groups.append({"params": params, **_initial(given), **self.update.checked(self.defaults | given)})
 
     # --- steps ---------------------------------------------------------------------------------------------------
 
@@ -118,41 +120,39 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 result = closure()
+        changes = []
         for group in self.param_groups:
             options = self.update.checked(group)
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    self._change(parameter, parameter.grad, options)
+                    _check_gradient(parameter, parameter.grad)
+                    changes.append((parameter, parameter.grad, options))
+        kernel = backends.find(self.update.name, "step")
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is not finite stays so, and shows
+            for parameter, gradient, options in changes:
+                self._change(kernel, parameter, gradient, options)
         return result
 
-    def _change(self, parameter: Tensor, gradient: Array, options: Mapping[str, Any]) -> None:
-        data = parameter.data
-        if gradient.shape != data.shape:
-            raise ShapeError(
-                f"A gradient must have its parameter's shape {data.shape}, but its shape is {gradient.shape}; "
-                f"zero_grad() forgets gradients of another shape."
-            )
-        dtype = compute_dtype(data.dtype)
-        state = self.state.setdefault(parameter, {"step": 0})
-        state["step"] += 1
-        buffers = {}
-        for name in self.update.buffers(options):
+    def _change(self, kernel: UpdateKernel, parameter: Tensor, gradient: Array, options: Mapping[str, Any]) -> None:
+        """Make a step of one parameter, with buffers that are made where they are missing."""
+        names = self.update.buffers(options)
+        state = self.state.get(parameter)
+        if state is None:
+            state = {"step": 0} if self.update.counts else {}
+            if state or names:
+                self.state[parameter] = state
+        if self.update.counts:
+            state["step"] += 1
+        first = not any(name in state for name in names)
+        for name in names:
             if name not in state:
-                state[name] = np.zeros_like(data, dtype)
-            buffers[name] = state[name]
-        work = self._workspace(data.shape, dtype)
-        wide = data.astype(dtype, copy=False)
-        self.update.step(wide, gradient.astype(dtype, copy=False), buffers, work, state["step"], options)
-        if wide is not data:
-            np.copyto(data, wide, casting="same_kind")
-
-    def _workspace(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> list[Array]:
-        """Return arrays to work in, views of a buffer that is as large as the largest parameter so far needs."""
-        size = prod(shape)
-        buffer = self._work.get(dtype)
-        if buffer is None or buffer.shape[1] < size:
-            buffer = self._work[dtype] = runtime.empty((self.update.work, size), dtype)
-        return [row[:size].reshape(shape) for row in buffer]
+                state[name] = zeros(parameter.data)
+            elif not fits(state[name], parameter.data):  # the parameter has been given an array of another order
+                kept, state[name] = state[name], zeros(parameter.data)
+                np.copyto(state[name], kept)
+        buffers = {name: state[name] for name in names}
+        count = state.get("step", 0)
+        self._executor.run(kernel, parameter.data, gradient, buffers, self.update.work, count, first, options)
 
     # --- state ---------------------------------------------------------------------------------------------------
 
@@ -163,10 +163,20 @@ class Optimizer:
         -------
         dict
             "state": per number of a parameter, its state; "param_groups": the options, and the numbers as "params".
+            That is PyTorch's form. Beside the arrays there are plain values only, so that the arrays can go into one
+            file and the rest into JSON; `load_state_dict` takes what comes back, where numbers have become text.
         """
         numbers = {p: number for number, p in enumerate(self._parameters())}
-        state = {numbers[p]: {name: _copied(value) for name, value in kept.items()} for p, kept in self.state.items()}
-        groups = [group | {"params": [numbers[p] for p in group["params"]]} for group in self.param_groups]
+        state = {
+            numbers[p]: {name: _copied(value) for name, value in kept.items()}
+            for p, kept in self.state.items()
+            if p in numbers
+        }
+        groups = [
+            {name: _copied(value) for name, value in group.items() if name != "params"}
+            | {"params": [numbers[p] for p in group["params"]]}
+            for group in self.param_groups
+        ]
         return {"state": dict(sorted(state.items())), "param_groups": groups}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -175,7 +185,8 @@ class Optimizer:
         Parameters
         ----------
         state_dict : mapping
-            As `state_dict` returns it.
+            As `state_dict` returns it, or PyTorch's optimizer of that name with its tensors made arrays. Entries of
+            groups that are not options here, "initial_lr" apart, are left out.
 
         Raises
         ------
@@ -184,24 +195,46 @@ class Optimizer:
         """
         if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= state_dict.keys():
             raise TypeError(f'A state must be a dict with "state" and "param_groups", but got {state_dict!r:.100}.')
+        groups = state_dict["param_groups"]
+        if not isinstance(groups, (list, tuple)) or not all(isinstance(g, Mapping) and "params" in g for g in groups):
+            raise TypeError(f'"param_groups" of a state must be dicts with "params", but got {groups!r:.100}.')
+        if not isinstance(state_dict["state"], Mapping):
+            raise TypeError(f'"state" of a state must be a dict, but got {state_dict["state"]!r:.100}.')
         sizes = [len(group["params"]) for group in self.param_groups]
-        given = [len(group["params"]) for group in state_dict["param_groups"]]
+        given = [len(group["params"]) for group in groups]
         if given != sizes:
             raise ValueError(f"A state must be of groups of {sizes} parameters, but it is of {given}.")
-        missing = {name for name in self.update.options for group in state_dict["param_groups"] if name not in group}
+        missing = {name for name in self.update.options for group in groups if name not in group}
         if missing:
             raise ValueError(f"A state must have every option, but it lacks {', '.join(sorted(missing))}.")
-        options = [self.update.checked(group) for group in state_dict["param_groups"]]
-        parameters = self._parameters()
+        taken = [self.update.checked(group) for group in groups]
+        owners = {
+            str(number): (parameter, self.update.buffers(options))
+            for group, own, options in zip(groups, self.param_groups, taken)
+            for number, parameter in zip(group["params"], own["params"])
+        }
         state = {}
         for number, kept in state_dict["state"].items():
-            if number not in range(len(parameters)):
-                raise ValueError(f"A state must be of one of {len(parameters)} parameters, but one is of {number!r}.")
-            parameter = parameters[number]
-            state[parameter] = {name: _fitting(name, value, parameter) for name, value in kept.items()}
+            if str(number) not in owners:
+                raise ValueError(f"A state must be of one of {len(owners)} parameters, but one is of {number!r}.")
+            parameter, names = owners[str(number)]
+            state[parameter] = self._fitting(kept, number, parameter, names)
         self.state = state
-        for group, taken in zip(self.param_groups, options):
-            group.update(taken)
+        for own, group, options in zip(self.param_groups, groups, taken):
+            own.update(_initial(group) | options)
+
+    def _fitting(self, kept: Any, number: Any, parameter: Tensor, names: tuple[str, ...]) -> dict[str, Any]:
+        """Return the state of one parameter, checked; arrays are copied."""
+        if not isinstance(kept, Mapping):
+            raise TypeError(f"The state of parameter {number} must be a dict, but got {kept!r:.100}.")
+        state = {name: _fitting_entry(name, value, parameter) for name, value in kept.items() if value is not None}
+        needed = {"step", *names} if self.update.counts else set()
+        if needed - state.keys():
+            raise ValueError(
+                f"The state of parameter {number} must have {', '.join(sorted(needed))}, "
+                f"but it lacks {', '.join(sorted(needed - state.keys()))}."
+            )
+        return state
 
     def _parameters(self) -> list[Tensor]:
         return [parameter for group in self.param_groups for parameter in group["params"]]
@@ -223,17 +256,40 @@ def _check_parameter(parameter: Any, place: int) -> None:
         raise TypeError(f"A parameter must be float16, float32 or float64, but params[{place}] is {parameter.dtype}.")
 
 
+def _check_gradient(parameter: Tensor, gradient: Array) -> None:
+    if gradient.shape != parameter.shape:
+        raise ShapeError(
+            f"A gradient must have its parameter's shape {parameter.shape}, but its shape is {gradient.shape}; "
+            f"zero_grad() forgets gradients of another shape."
+        )
+
+
+# --- entries of a state ------------------------------------------------------------------------------------------
+
+
 def _copied(value: Any) -> Any:
-    return value.copy() if isinstance(value, np.ndarray) else value
+    """Return a copy of an array, and anything else as a plain value."""
+    if isinstance(value, np.ndarray):
+        return value.copy(order="K")
+    return value.item() if isinstance(value, np.generic) else value
 
 
-def _fitting(name: str, value: Any, parameter: Tensor) -> Any:
+def _initial(group: Mapping[str, Any]) -> dict[str, float]:
+    """Return the entry of a group in which schedules keep the learning rate they started from, if it is there."""
+    return {_INITIAL: not_negative(_INITIAL, group[_INITIAL])} if _INITIAL in group else {}
+
+
+def _fitting_entry(name: str, value: Any, parameter: Tensor) -> Any:
     """Return one entry of a parameter's state, checked; arrays are copied."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{name} must be an array of numbers, but got {value!r:.100}.")
     if name == "step":
-        return integer("step", value, 0)
-    array = np.array(value, compute_dtype(parameter.dtype))
+        if array.shape or not array >= 0 or array != np.floor(array) or not np.isfinite(array):
+            raise ValueError(f"step must be an integer of at least 0, but got {value!r:.100}.")
+        return int(array)
     if array.shape != parameter.shape:
         raise ShapeError(
             f"{name} must have the shape of its parameter, {parameter.shape}, but its shape is {array.shape}."
         )
-    return array
+    return np.array(array, compute_dtype(parameter.dtype), order="K")

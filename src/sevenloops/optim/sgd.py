@@ -9,7 +9,7 @@ from sevenloops.arrays import Array
 from sevenloops.geometry.arguments import flag
 from sevenloops.optim.optimizer import Optimizer, Params
 from sevenloops.optim.options import not_negative
-from sevenloops.optim.update import Update
+from sevenloops.optim.update import Update, loss_gradient
 
 __all__ = ["SGD"]
 
@@ -20,21 +20,20 @@ def _step(
     buffers: Mapping[str, Array],
     work: list[Array],
     count: int,
+    first: bool,
     *,
     lr: float,
     momentum: float,
     dampening: float,
     weight_decay: float,
     nesterov: bool,
+    maximize: bool,
 ) -> None:
     (scratch,) = work
-    direction = gradient
-    if weight_decay:
-        direction = np.multiply(parameter, weight_decay, out=scratch)
-        direction += gradient
+    direction = loss_gradient(parameter, gradient, weight_decay, maximize, scratch)
     if momentum:
         buffer = buffers["momentum_buffer"]
-        if count == 1:
+        if first:
             np.copyto(buffer, direction)
         else:
             buffer *= momentum
@@ -76,6 +75,8 @@ class SGD(Optimizer):
         At least 0.
     nesterov : bool
         Needs a momentum and no dampening.
+    maximize : bool
+        Climb instead: -g in place of g.
 
     Raises
     ------
@@ -107,9 +108,11 @@ class SGD(Optimizer):
             "dampening": not_negative,
             "weight_decay": not_negative,
             "nesterov": flag,
+            "maximize": flag,
         },
         _step,
         _buffers,
+        counts=False,
         together=_together,
     )
 
@@ -121,6 +124,8 @@ class SGD(Optimizer):
         dampening: float = 0,
         weight_decay: float = 0,
         nesterov: bool = False,
+        *,
+        maximize: bool = False,
     ) -> None:
         super().__init__(
             params,
@@ -130,5 +135,6 @@ class SGD(Optimizer):
                 "dampening": dampening,
                 "weight_decay": weight_decay,
                 "nesterov": nesterov,
+                "maximize": maximize,
             },
         )

@@ -4,18 +4,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from sevenloops import backends
 from sevenloops.arrays import Array
 
-__all__ = ["Update", "UpdateKernel"]
+__all__ = ["Update", "UpdateKernel", "loss_gradient"]
 
-#: A kernel of an update. It gets plain arrays of one float32 or float64 dtype, writes the new values into `parameter`
-#: and `buffers`, may overwrite `work`, and checks nothing:
+#: A kernel of an update. It gets contiguous arrays of one axis and one dtype, float32 or float64: blocks of a
+#: parameter and of all that belongs to it. It writes the new values into `parameter` and `buffers`, may overwrite
+#: `work`, and checks nothing:
 #:
-#:     step(parameter, gradient, buffers, work, count, **options)
+#:     step(parameter, gradient, buffers, work, count, first, **options)
 #:
-#: `buffers` are the parameter's own, zeros before its first step; `work` are arrays of its shape; `count` is 1 in its
-#: first step.
+#: `buffers` are the parameter's own, zeros before its first step; `work` are arrays of its size; `count` is 1 in its
+#: first step (0 always where steps are not counted); `first` says whether all its buffers are new.
 UpdateKernel = Callable[..., None]
 
 
@@ -41,8 +44,10 @@ class Update:
         The step of its NumPy backend.
     buffers : callable
         ``buffers(options)``: the names of the arrays that are kept for each parameter.
+    counts : bool
+        Whether the number of steps is kept for each parameter, as "step".
     work : int
-        How many arrays of a parameter's shape its kernel needs to work in.
+        How many arrays of a block's size its kernel needs to work in.
     together : callable
         ``together(options)`` raises ValueError where options contradict each other.
     """
@@ -51,6 +56,7 @@ class Update:
     options: Mapping[str, Callable[[str, Any], Any]]
     kernel: UpdateKernel = field(repr=False)
     buffers: Callable[[Mapping[str, Any]], tuple[str, ...]] = _no_buffers
+    counts: bool = True
     work: int = 1
     together: Callable[[Mapping[str, Any]], None] = _all_fit
 
@@ -63,14 +69,10 @@ class Update:
         self.together(options)
         return options
 
-    def step(
-        self,
-        parameter: Array,
-        gradient: Array,
-        buffers: Mapping[str, Array],
-        work: list[Array],
-        count: int,
-        options: Mapping[str, Any],
-    ) -> None:
-        """Run the kernel of the backend in force."""
-        backends.find(self.name, "step")(parameter, gradient, buffers, work, count, **options)
+
+def loss_gradient(parameter: Array, gradient: Array, weight_decay: float, maximize: bool, out: Array) -> Array:
+    """Return the gradient of what is minimised, with the decay of the weights; in `out` if it is not `gradient`."""
+    if weight_decay:
+        np.multiply(parameter, weight_decay, out=out)
+        return np.subtract(out, gradient, out=out) if maximize else np.add(out, gradient, out=out)
+    return np.multiply(gradient, -1, out=out) if maximize else gradient

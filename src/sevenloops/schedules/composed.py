@@ -158,7 +158,7 @@ class ChainedScheduler(_Composed):
 
     Notes
     -----
-    Where all schedules multiply, this is PyTorch's. Others (cosine annealing to an `eta_min` above 0 or with restarts,
+    Where all schedules multiply, this is PyTorch's. Others (cosine annealing with restarts or an `eta_min` above 0,
     LambdaLR) start here from what comes before them, while PyTorch's forget it.
 
     Examples

@@ -96,10 +96,6 @@ class MultiStepLR(_Factor):
     TypeError, ValueError
         If an argument is not of that kind.
 
-    Notes
-    -----
-    Where PyTorch passes over a milestone of 0, it counts here from the start.
-
     Examples
     --------
     >>> import numpy as np

@@ -35,9 +35,9 @@ class OneCycleLR(LRScheduler):
 
         from max_lr / div_factor, to max_lr at step p·n - 1, to max_lr / div_factor / final_div_factor at step n - 1,
 
-    in three phases from `max_lr` first back to where it started, at step 2·p·n - 2. Between two such points it follows
-    half a cosine or a line. The momentum (the first of the betas where an optimizer has these) goes from `max_momentum`
-    to `base_momentum` where the rate rises, and back where it falls from its peak.
+    in three phases from `max_lr` first back to where it started, at step 2·p·n - 2. Between two such points it
+    follows half a cosine or a line. The momentum (the first of the betas where an optimizer has these) goes from
+    `max_momentum` to `base_momentum` where the rate rises, and back where it falls from its peak.
 
     Parameters
     ----------

@@ -50,7 +50,17 @@ from sevenloops.functional.extremes import amax, amin, argmax, argmin, max, min
 from sevenloops.functional.indexing import chunk, split, unbind
 from sevenloops.functional.joining import cat, concatenate, stack, tile
 from sevenloops.functional.linear import linear
-from sevenloops.functional.losses import cross_entropy, mse_loss
+from sevenloops.functional.losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    mse_loss,
+    nll_loss,
+    smooth_l1_loss,
+)
 from sevenloops.functional.matrix import matmul
 from sevenloops.functional.moments import std, var, vector_norm
 from sevenloops.functional.norm import batch_norm, group_norm, instance_norm
@@ -126,6 +136,8 @@ __all__ = [
     "avg_pool3d",
     "avg_pool3d_input_grad",
     "batch_norm",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
     "broadcast_to",
     "cat",
     "celu",
@@ -177,10 +189,13 @@ __all__ = [
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "huber_loss",
     "instance_norm",
     "isfinite",
     "isinf",
     "isnan",
+    "kl_div",
+    "l1_loss",
     "layer_norm",
     "le",
     "leaky_relu",
@@ -212,6 +227,7 @@ __all__ = [
     "mul",
     "ne",
     "neg",
+    "nll_loss",
     "pad",
     "permute",
     "plan_conv1d",
@@ -233,6 +249,7 @@ __all__ = [
     "sign",
     "silu",
     "sin",
+    "smooth_l1_loss",
     "softmax",
     "softmin",
     "softplus",

@@ -34,7 +34,17 @@ from sevenloops.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTran
 from sevenloops.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
 from sevenloops.nn.flatten import Flatten, Unflatten
 from sevenloops.nn.linear import Linear
-from sevenloops.nn.loss import CrossEntropyLoss, MSELoss
+from sevenloops.nn.loss import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HuberLoss,
+    KLDivLoss,
+    L1Loss,
+    MSELoss,
+    NLLLoss,
+    SmoothL1Loss,
+)
 from sevenloops.nn.module import Module, Parameter
 from sevenloops.nn.norm import (
     BatchNorm1d,
@@ -63,6 +73,7 @@ from sevenloops.nn.pooling import (
     MaxPool3d,
 )
 from sevenloops.nn.residual import Identity, Residual
+from sevenloops.nn.summary import Summary, summary
 
 __all__ = [
     "CELU",
@@ -80,6 +91,8 @@ __all__ = [
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
+    "BCELoss",
+    "BCEWithLogitsLoss",
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
@@ -100,10 +113,13 @@ __all__ = [
     "Hardsigmoid",
     "Hardswish",
     "Hardtanh",
+    "HuberLoss",
     "Identity",
     "InstanceNorm1d",
     "InstanceNorm2d",
     "InstanceNorm3d",
+    "KLDivLoss",
+    "L1Loss",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -117,6 +133,7 @@ __all__ = [
     "Mish",
     "Module",
     "ModuleList",
+    "NLLLoss",
     "PReLU",
     "Parameter",
     "RMSNorm",
@@ -126,16 +143,19 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SmoothL1Loss",
     "Softmax",
     "Softmin",
     "Softplus",
     "Softshrink",
     "Softsign",
+    "Summary",
     "Tanh",
     "Tanhshrink",
     "Threshold",
     "Unflatten",
     "init",
     "models",
+    "summary",
     "utils",
 ]

@@ -1,4 +1,4 @@
-"""Losses on plain arrays: the loss of each position, and its gradients; nothing is checked here.
+"""Losses of classes on plain arrays: the loss of each position, and its gradient; nothing is checked here.
 
 Logits are (N, C, D): batch, classes, and all further positions in one axis. Labels, losses and the upstream gradient
 of the losses are (N, D), class weights (C,).
@@ -14,11 +14,11 @@ from sevenloops.arrays import Array
 __all__ = [
     "class_cross_entropy",
     "class_cross_entropy_grad",
+    "negative_log_likelihood",
+    "negative_log_likelihood_grad",
     "probability_cross_entropy",
     "probability_cross_entropy_grad",
     "smoothed_probabilities",
-    "squared_error",
-    "squared_error_grad",
 ]
 
 # With label smoothing e, class weights w and logp = log softmax(logits), the loss at one position of class y is
@@ -89,16 +89,18 @@ def probability_cross_entropy_grad(grad: Array, logp: Array, t: Array) -> Array:
     return result
 
 
-def squared_error(x: Array, target: Array) -> Array:
-    """Return (x - target)², any shape."""
-    difference = x - target
-    difference *= difference
-    return difference
+def negative_log_likelihood(logp: Array, labels: Array, counted: Array, weight: Array) -> Array:
+    """Return the loss of each position from the logarithms of probabilities, (N, C, D)."""
+    with np.errstate(invalid="ignore"):  # a weight of 0 times log 0
+        losses: Array = logp[_at(labels)] * -weight[labels]
+    losses[~counted] = 0
+    return losses
 
 
-def squared_error_grad(grad: Array, x: Array, target: Array) -> Array:
-    """Return the gradient by x; that by the target is its negative."""
-    difference = x - target
-    difference *= 2
-    difference *= grad
-    return difference
+def negative_log_likelihood_grad(
+    grad: Array, shape: tuple[int, ...], labels: Array, counted: Array, weight: Array
+) -> Array:
+    """Return the gradient by the log-probabilities, whose shape is (N, C, D)."""
+    result = np.zeros(shape, grad.dtype)
+    result[_at(labels)] = grad * counted * -weight[labels]
+    return result

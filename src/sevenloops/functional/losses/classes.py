@@ -1,4 +1,4 @@
-"""Loss functions, for arrays and Tensors."""
+"""Losses of classes, for arrays and Tensors: cross-entropy from logits, and from the logarithms of probabilities."""
 
 import sys
 from math import prod
@@ -6,50 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from sevenloops import losses
 from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_arrays
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
+from sevenloops.functional.losses.reduction import check_reduction, narrow, reduce, upstream
+from sevenloops.functional.options import array_of, probability
 from sevenloops.geometry.arguments import integer
+from sevenloops.losses import classes as losses
 
-__all__ = ["CROSS_ENTROPY", "MSE_LOSS", "PROBABILITY_CROSS_ENTROPY", "cross_entropy", "mse_loss"]
-
-# An operation's forward function computes one loss per position, (N, D) for cross-entropy, and reduces them. It keeps
-# the factor that each loss has in the result: the upstream gradient of the losses is grad · factor.
-
-
-def _reduce(values: Array, reduction: str, total: float) -> tuple[Array, float]:
-    """Return the reduced losses and the factor of each; `total` is what a mean divides by."""
-    if reduction == "none":
-        return values, 1.0
-    result = values.sum(dtype=values.dtype)
-    if reduction == "sum":
-        return result, 1.0
-    if not total:  # a mean of nothing is NaN, as in PyTorch, but carries no gradient
-        return np.full_like(result, np.nan), 0.0
-    return result / total, 1.0 / total
-
-
-def _upstream(grad: Array, factor: float, shape: tuple[int, ...], reduction: str) -> Array:
-    """Return the gradient of the losses, which have the given shape."""
-    grad = grad.astype(compute_dtype(grad.dtype), copy=False) * factor
-    return grad.reshape(shape) if reduction == "none" else np.broadcast_to(grad, shape)
-
-
-# --- cross-entropy ------------------------------------------------------------------------------------------------
+__all__ = ["CROSS_ENTROPY", "NLL_LOSS", "PROBABILITY_CROSS_ENTROPY", "cross_entropy", "nll_loss"]
 
 
 def _class_forward(
     input: Array, labels: Array, weight: Array | None, *, ignore_index: int, reduction: str, label_smoothing: float
 ) -> tuple[Array, Any]:
     logits, weights = _canonical(input), _class_weights(input, weight)
-    n, _, d = logits.shape
-    labels = labels.reshape(n, d)
-    counted = labels != ignore_index
-    labels = np.where(counted, labels, 0)
+    labels, counted = _labels(labels, logits, ignore_index)
     values, logp = losses.class_cross_entropy(logits, labels, counted, weights, label_smoothing)
     total = float(weights[labels[counted]].sum())
-    result, factor = _reduce(values, reduction, total)
+    result, factor = reduce(values, reduction, total)
     return _shaped(result, input, reduction), (input.shape, logp, labels, counted, weights, factor)
 
 
@@ -57,9 +32,9 @@ def _class_vjp(
     grad: Array, saved: Any, needs: tuple[bool, ...], *, reduction: str, label_smoothing: float, **_: Any
 ) -> tuple[Array, None, None]:
     shape, logp, labels, counted, weights, factor = saved
-    upstream = _upstream(grad, factor, labels.shape, reduction)
-    dx = losses.class_cross_entropy_grad(upstream, logp, labels, counted, weights, label_smoothing)
-    return dx.reshape(shape).astype(grad.dtype, copy=False), None, None
+    each = upstream(grad, factor, labels.shape, reduction)
+    dx = losses.class_cross_entropy_grad(each, logp, labels, counted, weights, label_smoothing)
+    return narrow(dx.reshape(shape), grad), None, None
 
 
 def _probability_forward(
@@ -68,7 +43,7 @@ def _probability_forward(
     logits, weights = _canonical(input), _class_weights(input, weight)
     t = losses.smoothed_probabilities(_canonical(target), weights, label_smoothing)
     values, logp = losses.probability_cross_entropy(logits, t)
-    result, factor = _reduce(values, reduction, float(values.size))
+    result, factor = reduce(values, reduction, float(values.size))
     return _shaped(result, input, reduction), (input.shape, logp, t, weights, factor)
 
 
@@ -76,14 +51,14 @@ def _probability_vjp(
     grad: Array, saved: Any, needs: tuple[bool, ...], *, reduction: str, label_smoothing: float
 ) -> tuple[Array | None, Array | None, None]:
     shape, logp, t, weights, factor = saved
-    upstream = _upstream(grad, factor, (t.shape[0], t.shape[2]), reduction)
+    each = upstream(grad, factor, (t.shape[0], t.shape[2]), reduction)
     dx = dt = None
     if needs[0]:
-        dx = losses.probability_cross_entropy_grad(upstream, logp, t)
-        dx = dx.reshape(shape).astype(grad.dtype, copy=False)
+        dx = losses.probability_cross_entropy_grad(each, logp, t)
+        dx = narrow(dx.reshape(shape), grad)
     if needs[1]:
-        dt = (label_smoothing - 1) * logp * weights[:, None] * upstream[:, None]
-        dt = dt.reshape(shape).astype(grad.dtype, copy=False)
+        dt = (label_smoothing - 1) * logp * weights[:, None] * each[:, None]
+        dt = narrow(dt.reshape(shape), grad)
     return dx, dt, None
 
 
@@ -152,18 +127,12 @@ def cross_entropy(
     >>> sl.cross_entropy(logits, [0, 1], reduction="none").round(4)
     array([0.2395, 2.2395])
     """
-    _check_reduction(reduction)
+    check_reduction(reduction)
     ignore_index = integer("ignore_index", ignore_index, -sys.maxsize)
-    if isinstance(label_smoothing, bool) or not isinstance(label_smoothing, (int, float, np.number)):
-        raise TypeError(f"label_smoothing must be a number, but got {label_smoothing!r}.")
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"label_smoothing must be from 0 to 1, but got {label_smoothing}.")
-    if isinstance(weight, Tensor) and weight.requires_grad:
-        raise ValueError("The class weights of cross_entropy have no gradient; pass weight.detach().")
-    x, class_weights = float_arrays(input=_array(input), weight=_array(weight))
-    labels = np.asarray(_array(target))
-    _check_logits(x, class_weights)
-    options: dict[str, Any] = {"reduction": reduction, "label_smoothing": float(label_smoothing)}
+    label_smoothing = probability("label_smoothing", label_smoothing)
+    x, class_weights = _input_and_weight(input, weight, "cross_entropy")
+    labels = np.asarray(array_of(target))
+    options: dict[str, Any] = {"reduction": reduction, "label_smoothing": label_smoothing}
     if labels.dtype.kind in "iu":
         _check_labels(labels, x.shape, ignore_index)
         operation, options["ignore_index"] = CROSS_ENTROPY, ignore_index
@@ -173,6 +142,108 @@ def cross_entropy(
             raise ValueError(f"ignore_index is for target classes, not for probabilities, but got {ignore_index}.")
         operation = PROBABILITY_CROSS_ENTROPY
     return apply(operation, _keep(input, x), _keep(target, labels), _keep(weight, class_weights), **options)
+
+
+def _nll_forward(
+    input: Array, labels: Array, weight: Array | None, *, ignore_index: int, reduction: str
+) -> tuple[Array, Any]:
+    logp, weights = _canonical(input), _class_weights(input, weight)
+    labels, counted = _labels(labels, logp, ignore_index)
+    values = losses.negative_log_likelihood(logp, labels, counted, weights)
+    result, factor = reduce(values, reduction, float(weights[labels[counted]].sum()))
+    return _shaped(result, input, reduction), (input.shape, logp.shape, labels, counted, weights, factor)
+
+
+def _nll_vjp(
+    grad: Array, saved: Any, needs: tuple[bool, ...], *, reduction: str, **_: Any
+) -> tuple[Array, None, None]:
+    shape, canonical, labels, counted, weights, factor = saved
+    each = upstream(grad, factor, labels.shape, reduction)
+    dx = losses.negative_log_likelihood_grad(each, canonical, labels, counted, weights)
+    return narrow(dx.reshape(shape), grad), None, None
+
+
+#: Attributes: ignore_index, reduction.
+NLL_LOSS = Operation("nll_loss", _nll_forward, _nll_vjp)
+
+
+def nll_loss(
+    input: Tensor | ArrayLike,
+    target: Tensor | ArrayLike,
+    weight: Tensor | ArrayLike | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Any:
+    """Return -input at the target class, where the input holds logarithms of probabilities.
+
+    Behind `log_softmax` it is `cross_entropy`, which takes one step instead of two.
+
+    Parameters
+    ----------
+    input : ndarray or Tensor, (N, C), (N, C, d1, …) or (C,)
+        Logarithms of probabilities, one per class; float16, float32 or float64.
+    target : ndarray or Tensor
+        Classes: integers of shape (N,), (N, d1, …) or (), from 0 to C - 1.
+    weight : ndarray or Tensor, (C,), optional
+        A factor per class, of the input's dtype.
+    ignore_index : int, default -100
+        Positions with this target class count nothing, not even in the mean.
+    reduction : {"mean", "sum", "none"}
+        The mean divides by the sum of the weights of the target classes; that of no position is NaN.
+
+    Returns
+    -------
+    ndarray or Tensor
+        Without axes, or for "none" of the shape of the target.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes do not fit each other.
+    TypeError
+        If the target does not hold integers, or the weight is of another dtype than the input.
+    ValueError
+        If a class is out of range, there is no such reduction, or a gradient is required of the weight.
+
+    Examples
+    --------
+    >>> import numpy as np, sevenloops as sl
+    >>> float(sl.nll_loss(np.log([[0.5, 0.25, 0.25]]), [0]).round(4))
+    0.6931
+    """
+    check_reduction(reduction)
+    ignore_index = integer("ignore_index", ignore_index, -sys.maxsize)
+    x, class_weights = _input_and_weight(input, weight, "nll_loss")
+    labels = np.asarray(array_of(target))
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"target must hold classes as integers, but its dtype is {labels.dtype}.")
+    _check_labels(labels, x.shape, ignore_index)
+    return apply(
+        NLL_LOSS,
+        _keep(input, x),
+        _keep(target, labels),
+        _keep(weight, class_weights),
+        ignore_index=ignore_index,
+        reduction=reduction,
+    )
+
+
+# --- what both share ----------------------------------------------------------------------------------------------
+
+
+def _input_and_weight(input: Any, weight: Any, name: str) -> tuple[Array, Array | None]:
+    if isinstance(weight, Tensor) and weight.requires_grad:
+        raise ValueError(f"The class weights of {name} have no gradient; pass weight.detach().")
+    x, weights = float_arrays(input=array_of(input), weight=array_of(weight))
+    _check_logits(x, weights)
+    return x, weights
+
+
+def _labels(labels: Array, logits: Array, ignore_index: int) -> tuple[Array, Array]:
+    """Return the labels as (N, D), any class where they are ignored, and where they count."""
+    labels = labels.reshape(logits.shape[0], logits.shape[2])
+    counted = labels != ignore_index
+    return np.where(counted, labels, 0), counted
 
 
 def _canonical(array: Array) -> Array:
@@ -192,7 +263,7 @@ def _shaped(result: Array, input: Array, reduction: str) -> Array:
     """Return the reduced losses in the shape and dtype of the call."""
     if reduction == "none":
         result = result.reshape(_label_shape(input.shape))
-    return result.astype(input.dtype, copy=False)
+    return narrow(result, input)
 
 
 def _class_weights(input: Array, weight: Array | None) -> Array:
@@ -244,78 +315,6 @@ def _check_probabilities(target: Array, x: Array) -> None:
             f"but its shape is {target.shape}; convert classes with target.astype(numpy.int64)."
         )
     float_arrays(input=x, target=target)
-
-
-# --- mean squared error -------------------------------------------------------------------------------------------
-
-
-def _mse_forward(input: Any, target: Any, *, reduction: str) -> tuple[Array, Any]:
-    x, target = float_arrays(input=input, target=target)
-    if x.shape != target.shape:
-        raise ShapeError(
-            f"input and target must have the same shape, but they have {x.shape} and {target.shape}; "
-            f"mse_loss does not broadcast, which is more often a mistake than meant."
-        )
-    dtype = x.dtype
-    x, target = (array.astype(compute_dtype(dtype), copy=False) for array in (x, target))
-    result, factor = _reduce(losses.squared_error(x, target), reduction, float(x.size))
-    return result.astype(dtype, copy=False), (x, target, factor)
-
-
-def _mse_vjp(
-    grad: Array, saved: Any, needs: tuple[bool, ...], *, reduction: str
-) -> tuple[Array | None, Array | None]:
-    x, target, factor = saved
-    dx = losses.squared_error_grad(_upstream(grad, factor, x.shape, reduction), x, target)
-    dx = dx.astype(grad.dtype, copy=False)
-    return dx if needs[0] else None, -dx if needs[1] else None
-
-
-#: Attribute: reduction.
-MSE_LOSS = Operation("mse_loss", _mse_forward, _mse_vjp)
-
-
-def mse_loss(input: Tensor | ArrayLike, target: Tensor | ArrayLike, reduction: str = "mean") -> Any:
-    """Return (input - target)², or its mean or sum.
-
-    Parameters
-    ----------
-    input, target : ndarray or Tensor
-        One shape, any; one dtype: float16, float32 or float64.
-    reduction : {"mean", "sum", "none"}
-        The mean divides by the number of elements; that of no element is NaN.
-
-    Returns
-    -------
-    ndarray or Tensor
-        Without axes, or for "none" of the input's shape.
-
-    Raises
-    ------
-    ShapeError
-        If the shapes differ: nothing is broadcast, unlike in PyTorch, which warns.
-    TypeError
-        If the dtypes differ or are not floats.
-    ValueError
-        If there is no such reduction.
-
-    Examples
-    --------
-    >>> import sevenloops as sl
-    >>> float(sl.mse_loss([1.0, 2.0], [1.0, 4.0]))
-    2.0
-    """
-    _check_reduction(reduction)
-    return apply(MSE_LOSS, input, target, reduction=reduction)
-
-
-def _check_reduction(reduction: Any) -> None:
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f'reduction must be "mean", "sum" or "none", but got {reduction!r}.')
-
-
-def _array(value: Any) -> Any:
-    return value.data if isinstance(value, Tensor) else value
 
 
 def _keep(value: Any, array: Any) -> Any:

@@ -149,3 +149,10 @@ def test_both_parameters_and_the_input_get_gradients():
 def test_wrong_arguments(make, error):
     with pytest.raises(error):
         make()
+
+
+def test_a_layer_after_another():
+    model = nn.Sequential(nn.BatchNorm1d(3), nn.InstanceNorm1d(3), nn.Flatten(0, 1), nn.Unflatten(0, (2, 3)))
+    x = Tensor(np.random.default_rng(0).standard_normal((2, 3, 4)).astype(np.float32), requires_grad=True)
+    model(x).backward(np.ones((2, 3, 4), np.float32))
+    assert x.grad.shape == x.shape

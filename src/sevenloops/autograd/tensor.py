@@ -63,7 +63,7 @@ class Tensor(TensorMethods):
         given: list[Tensor] = []
         result = function(*_arrays(args, given), **_arrays(kwargs, given))
         results = result if isinstance(result, (tuple, list)) else (result,)
-        if any(t.requires_grad for t in given) and any(getattr(r, "dtype", None) in DTYPES for r in results):
+        if any(t.requires_grad for t in given) and any(r.dtype in DTYPES for r in results if hasattr(r, "dtype")):
             raise TypeError(
                 f"numpy.{function.__name__} knows no gradients, but a Tensor among its arguments requires one; use "
                 f"the function of sevenloops, or tensor.detach() to go on without a gradient."

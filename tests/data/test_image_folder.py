@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -103,6 +105,34 @@ def test_other_files_and_hidden_folders_are_left_out(animals):
     write(animals / ".cache", [200])
     dataset = read_image_folder(animals)
     assert dataset.class_names == ("ant", "emu", "newt")
+    assert len(dataset.train_images) + len(dataset.test_images) == 35
+
+
+def test_links_are_followed(animals, tmp_path):
+    outside = tmp_path / "outside"
+    write(outside, [40, 41])
+    (animals / "ant" / "link.png").symlink_to(outside / "040.png")
+    (animals / "yak").symlink_to(outside, target_is_directory=True)
+    dataset = read_image_folder(animals)
+    assert dataset.class_names == ("ant", "emu", "newt", "yak")
+    assert len(dataset.train_images) + len(dataset.test_images) == 35 + 1 + 2
+
+
+def test_what_cannot_be_opened_is_named_and_not_left_out(animals):
+    (animals / "ant" / "dangling.png").symlink_to(animals / "nowhere.png")
+    with pytest.raises(FileNotFoundError, match=r"dangling\.png"):
+        read_image_folder(animals)
+    (animals / "ant" / "dangling.png").unlink()
+    (animals / "ant" / "circle.png").symlink_to(animals / "ant" / "circle.png")
+    with pytest.raises(OSError, match=r"circle\.png"):
+        read_image_folder(animals)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names on this system")
+def test_what_is_no_file_is_left_out(animals):
+    os.mkfifo(animals / "ant" / "pipe.png")  # to open it would wait for ever
+    (animals / "ant" / "folder.png").mkdir()
+    dataset = read_image_folder(animals)
     assert len(dataset.train_images) + len(dataset.test_images) == 35
 
 

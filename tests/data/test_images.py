@@ -58,6 +58,45 @@ def test_sixteen_bits_are_rounded_to_eight(tmp_path):
         load_image(save(tmp_path, np.array([[0, 0.5]], np.float32), "image.tif"), 1)
 
 
+def test_many_pixels_of_sixteen_bits(tmp_path):
+    values = np.random.default_rng(1).integers(0, 65536, (1200, 1000), np.uint16)  # more than are rounded at once
+    expected = np.rint(values / 257)
+    np.testing.assert_array_equal(load_image(save(tmp_path, values, compress_level=0), 1)[0], expected)
+
+
+def test_printers_inks(tmp_path):
+    inks = RNG.integers(0, 256, (4, 6, 4), dtype=np.uint8)
+    expected = (255 - inks[..., :3].astype(float)) * (255 - inks[..., 3:].astype(float)) / 255
+    Image.frombytes("CMYK", (6, 4), inks.tobytes()).save(tmp_path / "image.tif")
+    colours = load_image(tmp_path / "image.tif", 3).transpose(1, 2, 0)
+    assert abs(colours - expected).max() <= 1.5
+    grey = load_image(tmp_path / "image.tif", 1)[0]
+    assert abs(grey - luma(*np.moveaxis(expected, 2, 0))).max() <= 2.5
+    plain = np.zeros((8, 8, 4), np.uint8)
+    plain[..., 0] = 200  # a JPEG holds inks inverted; cyan must not come out as red
+    Image.frombytes("CMYK", (8, 8), plain.tobytes()).save(tmp_path / "image.jpg", quality=95)
+    assert abs(load_image(tmp_path / "image.jpg", 3)[:, 4, 4].astype(int) - [55, 255, 255]).max() <= 4
+    assert image_header(tmp_path / "image.jpg") == (3, (8, 8))
+
+
+@pytest.mark.parametrize("mode", ["LAB", "HSV", "YCbCr"])
+def test_other_colour_spaces_are_read_or_refused(tmp_path, mode):
+    path = tmp_path / "image.tif"
+    try:
+        Image.frombytes(mode, (6, 4), RGB.tobytes()).save(path)
+    except OSError:
+        pytest.skip(f"no TIFF file holds {mode}")
+    image, error = attempt(load_image, path, 3)
+    assert error is None or is_one_sentence_about(error, path)
+    assert error is not None or image.shape == (3, 4, 6)
+
+
+def test_of_an_animation_the_first_frame(tmp_path):
+    frames = [Image.fromarray(np.full((4, 6), shade, np.uint8)) for shade in (50, 100, 200)]
+    frames[0].save(tmp_path / "image.gif", save_all=True, append_images=frames[1:])
+    assert (load_image(tmp_path / "image.gif", 1) == 50).all()
+
+
 def test_transparent_parts_are_white(tmp_path):
     pixels = np.zeros((1, 3, 4), np.uint8)
     pixels[0, :, 3] = 0, 255, 51
@@ -80,6 +119,24 @@ def test_the_exif_orientation_is_followed(tmp_path):
     path = save(tmp_path, GREY, exif=exif)
     np.testing.assert_array_equal(load_image(path, 1)[0], np.rot90(GREY, -1))
     assert image_header(path) == (1, (6, 4))
+
+
+@pytest.mark.parametrize("orientation", range(0, 10))
+def test_every_exif_orientation(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    upright = {
+        2: GREY[:, ::-1],
+        3: GREY[::-1, ::-1],
+        4: GREY[::-1],
+        5: GREY.T,
+        6: np.rot90(GREY, -1),
+        7: GREY[::-1, ::-1].T,
+        8: np.rot90(GREY),
+    }.get(orientation, GREY)  # others are not defined, and left as they are
+    path = save(tmp_path, GREY, exif=exif)
+    np.testing.assert_array_equal(load_image(path, 1)[0], upright)
+    assert image_header(path)[1] == upright.shape
 
 
 def test_header(tmp_path):

@@ -41,7 +41,8 @@ def read_image_folder(
     ----------
     folder : str or path
         Holds ``CLASS/IMAGE`` files, or ``train/CLASS/IMAGE`` and ``test/CLASS/IMAGE``. The classes are the sorted
-        names of the sub-folders. Files that are no images by their name, and names with a dot in front, are left out.
+        names of the sub-folders. Files that are no images by their name, and names with a dot in front, are left out;
+        symbolic links are followed. No image is left out because it cannot be read: the first one ends it all.
     name : str, optional
         The data set's name; None takes the folder's.
     channels : int, optional
@@ -63,6 +64,8 @@ def read_image_folder(
     DataError
         If there are fewer than two classes, a class has no or too few images, test/ has a class that train/ has not,
         or a file is damaged.
+    OSError
+        If a file cannot be opened.
     ShapeError
         If an argument is outside its range.
     MissingExtraError
@@ -103,9 +106,14 @@ def _folders(folder: Path) -> list[Path]:
 
 def _images(folder: Path) -> list[Path]:
     return sorted(
-        (path for path in folder.iterdir() if is_image_name(path.name) and path.is_file()),
+        # A link that leads nowhere counts: to open it is an error that names it.
+        (path for path in folder.iterdir() if is_image_name(path.name) and (path.is_file() or _is_dead_link(path))),
         key=lambda path: path.name,
     )
+
+
+def _is_dead_link(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()
 
 
 def _files(root: Path, labels: Mapping[str, int]) -> list[_File]:

@@ -14,10 +14,19 @@ from sevenloops.geometry.arguments import SizeLike, per_axis
 
 __all__ = ["image_header", "is_image_name", "load_image"]
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
+_SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".avif", ".tif", ".tiff", ".pbm", ".pgm",
+    ".pnm", ".ppm",
+)  # fmt: skip
 _GREY_MODES = frozenset(("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"))
 _ALPHA_MODES = frozenset(("LA", "La", "PA", "RGBA", "RGBa"))
 _ORIENTATION = 0x0112  # the EXIF tag; values 5 to 8 swap height and width
+
+# Memory is taken by what a header promises before the first pixel is read. A file of a few bytes may promise so many
+# pixels, and a larger one so many per byte: more than a page of white does.
+_PIXELS_OF_ANY_FILE = 1 << 24
+_PIXELS_PER_BYTE = 5000
+_ROUNDED_AT_ONCE = 1 << 20
 
 
 def is_image_name(name: str) -> bool:
@@ -45,7 +54,8 @@ def load_image(path: PathLike, channels: int, size: SizeLike | None = None) -> A
     Raises
     ------
     DataError
-        If the file is no image that Pillow reads, or a damaged one.
+        If the file is no image that Pillow reads, a damaged one, or one that promises more pixels than a file of its
+        size can hold or than ``PIL.Image.MAX_IMAGE_PIXELS``.
     ShapeError
         If `channels` is neither 1 nor 3, or `size` is not one or two positive integers.
     MissingExtraError
@@ -56,7 +66,7 @@ def load_image(path: PathLike, channels: int, size: SizeLike | None = None) -> A
     if channels not in (1, 3):
         raise ShapeError(f"channels must be 1 (grey) or 3 (red, green, blue), but got {channels!r}.")
     target = None if size is None else per_axis("size", size, 2)
-    with _opened(path) as image:
+    with _opened(path, to_the_end=True) as image:
         return _pixels(path, image, channels, target)
 
 
@@ -73,7 +83,7 @@ def image_header(path: PathLike) -> tuple[int, tuple[int, int]]:
 
 
 @contextmanager
-def _opened(path: PathLike) -> Iterator[Any]:
+def _opened(path: PathLike, *, to_the_end: bool = False) -> Iterator[Any]:
     """Open an image; whatever goes wrong in the block is the file's fault."""
     try:
         from PIL import Image
@@ -81,6 +91,13 @@ def _opened(path: PathLike) -> Iterator[Any]:
         raise MissingExtraError("Reading image files", "pillow", "train") from None
     with open(path, "rb") as file:
         try:
+            with Image.open(file) as image:
+                _check_pixels(path, os.fstat(file.fileno()).st_size, *image.size, Image.MAX_IMAGE_PIXELS)
+                if not to_the_end or image.format != "PNG":
+                    yield image
+                    return
+                image.verify()  # the checksums of the pixels, which decoding them does not look at
+            file.seek(0)
             with Image.open(file) as image:
                 yield image
         except (DataError, MemoryError):
@@ -91,6 +108,18 @@ def _opened(path: PathLike) -> Iterator[Any]:
                 f"{os.fspath(path)} must be an image that Pillow can read, but it cannot ({error}); "
                 f"replace or remove the file."
             ) from error
+
+
+def _check_pixels(path: PathLike, file_bytes: int, width: int, height: int, most: int | None) -> None:
+    """Refuse an image that would take more memory than its file can be worth."""
+    limit = max(_PIXELS_OF_ANY_FILE, _PIXELS_PER_BYTE * file_bytes)
+    if most is not None:
+        limit = min(limit, most)
+    if width * height > limit:
+        raise DataError(
+            f"{os.fspath(path)} must have at most {limit} pixels, as it has {file_bytes} bytes, "
+            f"but its header promises {width}×{height}; replace or remove the file."
+        )
 
 
 def _pixels(path: PathLike, image: Any, channels: int, size: tuple[int, ...] | None) -> Array:
@@ -118,4 +147,9 @@ def _eight_bits(path: PathLike, pixels: Array) -> Array:
             f"{path} must have pixels of 8 or 16 bits, but they range from {pixels.min()} to {pixels.max()}; "
             f"convert the file."
         )
-    return ((pixels.astype(np.int32) * 255 + 32767) // 65535).astype(np.uint8)
+    result = np.empty(pixels.shape, np.uint8)
+    rows = max(1, _ROUNDED_AT_ONCE // max(1, pixels.shape[1]))
+    for start in range(0, len(pixels), rows):  # in pieces, since each step takes as much memory as what it is done to
+        piece = pixels[start : start + rows].astype(np.int32)
+        result[start : start + rows] = (piece * 255 + 32767) // 65535
+    return result

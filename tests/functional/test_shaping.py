@@ -1,4 +1,4 @@
-"""Reshape, flatten, permute, transpose and indexing: elements stay, only their places change."""
+"""The same elements in other shapes."""
 
 import itertools
 
@@ -21,7 +21,13 @@ def test_reshape_keeps_the_order(shape, data):
     new = tuple(data.draw(st.permutations(factors)))
     if new and data.draw(st.booleans()):
         new = (-1, *new[1:])
-    for call in (lambda t: t.reshape(*new), lambda t: t.reshape(new), lambda t: t.reshape(list(new))):
+    for call in (
+        lambda t: t.reshape(*new),
+        lambda t: t.reshape(new),
+        lambda t: t.reshape(list(new)),
+        lambda t: t.view(*new),
+        lambda t: sl.reshape(t, new),
+    ):
         result = call(sl.Tensor(x)).numpy()
         assert result.ndim == len(new)
         assert result.ravel().tolist() == x.ravel().tolist()
@@ -54,86 +60,50 @@ def test_flatten_gives_an_axis_to_what_has_none():
         sl.flatten(np.ones((2, 3)), 0, 2)
 
 
-@given(shape=SHAPES, data=st.data())
-def test_permute_moves_each_axis(shape, data):
-    order = tuple(data.draw(st.permutations(range(len(shape)))))
+@given(shape=st.lists(st.integers(0, 3), min_size=1, max_size=3).map(tuple), data=st.data())
+def test_unflatten_undoes_flatten(shape, data):
+    start = data.draw(st.integers(0, len(shape) - 1))
+    end = data.draw(st.integers(start, len(shape) - 1))
     x = np.random.default_rng(0).standard_normal(shape)
-    signed = tuple(dim - len(shape) if data.draw(st.booleans()) else dim for dim in order)
-    result = sl.Tensor(x).permute(*signed).numpy()
-    for index in itertools.product(*map(range, result.shape)):
-        source = [0] * len(shape)
-        for position, dim in zip(index, order):
-            source[dim] = position
-        assert result[index] == x[tuple(source)]
-    assert np.shares_memory(result, x)
-    check_gradients(lambda x: x.permute(signed), x)
+    sizes = list(shape[start : end + 1])
+    if 0 not in sizes and data.draw(st.booleans()):
+        sizes[data.draw(st.integers(0, len(sizes) - 1))] = -1
+    flat = sl.flatten(x, start, end)
+    for dim in (start, start - flat.ndim):
+        np.testing.assert_array_equal(sl.unflatten(flat, dim, tuple(sizes)), x)
 
 
-@given(shape=SHAPES, data=st.data())
-def test_transpose_exchanges_two_axes(shape, data):
-    first, second = (data.draw(st.integers(-len(shape), len(shape) - 1)) for _ in range(2))
+@given(shape=st.lists(st.integers(0, 2), max_size=4).map(tuple), data=st.data())
+def test_squeeze_and_unsqueeze(shape, data):
     x = np.random.default_rng(0).standard_normal(shape)
-    result = sl.Tensor(x).transpose(first, second).numpy()
-    for index in itertools.product(*map(range, result.shape)):
-        source = list(index)
-        source[first], source[second] = source[second], source[first]
-        assert result[index] == x[tuple(source)]
-    check_gradients(lambda x: x.transpose(first, second), x)
+    assert sl.squeeze(x).shape == tuple(n for n in shape if n != 1)
+    for dim in range(len(shape)):
+        kept = shape[:dim] + (() if shape[dim] == 1 else (shape[dim],)) + shape[dim + 1 :]
+        assert sl.squeeze(x, dim).shape == sl.Tensor(x).squeeze(dim - len(shape)).shape == kept
+    assert sl.squeeze(x, tuple(range(len(shape)))).shape == sl.squeeze(x).shape
+    for place in range(len(shape) + 1):
+        wider = (*shape[:place], 1, *shape[place:])
+        for dim in (place, place - len(shape) - 1):
+            result = sl.unsqueeze(x, dim)
+            assert result.shape == wider
+            assert result.ravel().tolist() == x.ravel().tolist()
 
 
-def test_t_reverses_the_axes():
-    x = np.random.default_rng(0).standard_normal((2, 3, 4))
-    assert sl.Tensor(x).T.shape == (4, 3, 2)
-    assert sl.Tensor(x).T.numpy()[3, 1, 0] == x[0, 1, 3]
-    check_gradients(lambda x: x.T, x)
-
-
-INDICES = [
-    0,
-    -1,
-    slice(None, None, -2),
-    (slice(1, None), Ellipsis, 2),
-    (None, 1, slice(None), None),
-    Ellipsis,
-    (),
-    [0, 0, 2],
-    (slice(None), [1, 1]),
-    ([0, 2, 0], [1, 1, 1]),
-    ([0, 2, 0], slice(None), [1, 1, 1]),
-    ((0, 0), 1),
-    np.array([[0, 1], [1, 1]]),
-    np.array([True, False, True]),
-    np.arange(24).reshape(3, 2, 4) % 3 == 0,
-    (slice(0, 0),),
-    [],
-    (2, 1, 3),
-]
-
-
-@pytest.mark.parametrize("index", INDICES, ids=str)
-def test_indexing_takes_what_numpy_takes(index):
-    """The oracle labels the elements: the index is applied to their numbers, not to them."""
-    x = np.random.default_rng(0).standard_normal((3, 2, 4))
-    numbers = np.arange(24).reshape(x.shape)[index]
-    result = sl.Tensor(x, requires_grad=True)[index]
-    assert result.shape == np.shape(numbers)
-    assert result.numpy().ravel().tolist() == [x.ravel()[n] for n in np.ravel(numbers)]
-    g = np.random.default_rng(1).standard_normal(result.shape)
-    t = sl.Tensor(x, requires_grad=True)
-    t[index].backward(g)
-    expected = np.zeros(24)
-    for n, share in zip(np.ravel(numbers), g.ravel()):
-        expected[n] += share
-    np.testing.assert_allclose(t.grad.ravel(), expected, rtol=1e-14)
-
-
-def test_tensors_as_indices_and_iteration():
-    x = sl.Tensor(np.arange(6.0).reshape(3, 2), requires_grad=True)
-    rows, mask = sl.Tensor([2, 2]), sl.Tensor([True, False, True])
-    assert x[rows].numpy().tolist() == [[4, 5], [4, 5]]
-    assert x[rows, 1].numpy().tolist() == [5, 5]
-    assert x[mask].numpy().tolist() == [[0, 1], [4, 5]]
-    assert [row.numpy().tolist() for row in x] == [[0, 1], [2, 3], [4, 5]]
+@given(shape=st.lists(st.integers(0, 3), max_size=4).map(tuple), data=st.data())
+def test_expanding(shape, data):
+    lengths = [1 if data.draw(st.booleans()) else n for n in shape]
+    lead = data.draw(st.integers(0, len(shape)))
+    x = np.random.default_rng(0).standard_normal(lengths[lead:])
+    wanted = tuple(
+        -1 if i >= lead and n == lengths[i] and data.draw(st.booleans()) else n for i, n in enumerate(shape)
+    )
+    t = sl.Tensor(x)
+    others = (t.expand(*wanted), t.expand(wanted), t.expand_as(sl.Tensor(np.ones(shape))))
+    for result in (sl.broadcast_to(x, wanted), *(other.numpy() for other in others)):
+        assert result.shape == shape
+        assert np.shares_memory(result, x) or not result.size
+        for index in itertools.product(*map(range, shape)):
+            assert result[index] == x[tuple(i % n for i, n in zip(index[lead:], x.shape))]
 
 
 def test_labels_change_shape_too():
@@ -145,15 +115,15 @@ def test_labels_change_shape_too():
 @pytest.mark.parametrize(("call", "message"), [
     (lambda x: x.reshape(4, 2), r"keep the number of elements, but \(2, 3\) has 6 and \(4, 2\) has 8"),
     (lambda x: x.reshape(-1, 4), r"\(2, 3\) has 6 and \(-1, 4\) cannot be filled with them"),
-    (lambda x: x.permute(0), r"permute needs each axis once, but got \(0,\) for the shape \(2, 3\)"),
-    (lambda x: x.permute(0, 0), "dims must not name an axis twice"),
-    (lambda x: x.transpose(0, 2), "dim1 must be an axis of the input, from -2 to 1, but got 2"),
+    (lambda x: x.unflatten(1, (2, 2)), r"sizes of unflatten must multiply to the axis, but \(2, 2\) do not make 3"),
+    (lambda x: x.unflatten(1, (2, -1)), r"\(2, -1\) do not make 3"),
+    (lambda x: x.unflatten(1, (-1, -1)), r"\(-1, -1\) do not make 3"),
+    (lambda x: x.squeeze(2), "dim must be an axis of the input, from -2 to 1, but got 2"),
+    (lambda x: x.unsqueeze(3), "from -3 to 2, but got 3"),
+    (lambda x: x.expand(2, 4), r"Only axes of length 1 can be repeated, .* but \(2, 3\) cannot become \(2, 4\)"),
+    (lambda x: x.expand(-1, 2, 3), r"cannot become \(-1, 2, 3\)"),
+    (lambda x: x.expand(3), r"cannot become \(3,\)"),
 ])  # fmt: skip
 def test_wrong_shapes(call, message):
     with pytest.raises(sl.errors.ShapeError, match=message):
         call(sl.Tensor(np.ones((2, 3))))
-
-
-def test_wrong_indices_are_numpys_errors():
-    with pytest.raises(IndexError):
-        sl.Tensor(np.ones((2, 3)))[2]

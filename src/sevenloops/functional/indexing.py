@@ -155,7 +155,7 @@ def _axis(value: Any, dim: int) -> tuple[int, int]:
 
 
 def _slice(value: Any, dim: int, index: int | slice) -> Any:
-    return apply(GETITEM, value, index=(*(slice(None),) * dim, index))
+    return apply(GETITEM, value, index=(*(slice(None),) * dim, index, ...))  # with ..., a view even of one element
 
 
 #: What `sevenloops.functional.methods` attaches to Tensor.

@@ -44,11 +44,11 @@ def _overlap(shape: Sequence[int], pairs: Pairs) -> tuple[tuple[slice, ...], tup
 
 
 def _around(x: Any, *, pairs: Pairs, mode: str) -> tuple[Array, None]:
-    y = float_array("input", x)
+    x = y = float_array("input", x)
     for axis, (before, after) in enumerate(pairs):
         if before or after:
             y = _extended(y, axis, before, after, mode)
-    return y, None
+    return (x.copy("K") if y is x else y), None
 
 
 def _extended(x: Array, axis: int, before: int, after: int, mode: str) -> Array:

@@ -152,7 +152,8 @@ def unflatten(input: Tensor | ArrayLike, dim: int, sizes: tuple[int, ...]) -> An
     known = prod(size for size in sizes if size != -1)
     if sizes.count(-1) > 1 or (shape[dim] % max(known, 1) if -1 in sizes else known != shape[dim]):
         raise ShapeError(f"The sizes of unflatten must multiply to the axis, but {sizes} do not make {shape[dim]}.")
-    return apply(RESHAPE, input, shape=(*shape[:dim], *sizes, *shape[dim + 1 :]))
+    lengths = tuple(shape[dim] // max(known, 1) if size == -1 else size for size in sizes)
+    return apply(RESHAPE, input, shape=(*shape[:dim], *lengths, *shape[dim + 1 :]))
 
 
 def squeeze(input: Tensor | ArrayLike, dim: Dims = None) -> Any:

@@ -72,7 +72,8 @@ def test_the_stated_memory_is_what_a_step_takes(make, slots):
     finally:
         sl.set_num_threads(threads)
     stated = nn.summary(*make(), optimizer_state=slots).memory.total
-    assert stated == pytest.approx(peak, rel=0.05)
+    # Convolutions are allowed 200 kB of workspace here, and the optimizer keeps a strip of 256 kB.
+    assert 0.98 * (peak - 460_000) <= stated <= 1.02 * peak
 
 
 def test_by_hand():

@@ -122,8 +122,8 @@ def _scaled_tail(z: Array) -> Array:
     """Return R(√2·z) = exp(z²) · erfc(z) / 2."""
     squares = z * z
     tail = _ratio(_MIDDLE, np.minimum(z, 4))
-    large = np.flatnonzero(z > 4)
-    if large.size:
+    large = z > 4
+    if large.any():
         inverse = 1 / squares[large]
         correction = _ratio(_LARGE, inverse)
         correction *= inverse

@@ -171,8 +171,9 @@ def dropout2d(input: Tensor | ArrayLike, p: float = 0.5, training: bool = True, 
 
     Parameters
     ----------
-    input : ndarray or Tensor, (N, C, H, W) or (N, C, L)
-        float16, float32 or float64. Three axes are taken as in PyTorch: as sequences, not as one image.
+    input : ndarray or Tensor, (N, C, H, W) or (C, H, W)
+        float16, float32 or float64. Three axes are one image, as for `conv2d`; PyTorch still takes them for sequences
+        (N, C, L), and warns: `dropout1d` is for those.
     p : float, default 0.5
         From 0 to 1.
     training : bool, default True
@@ -205,7 +206,7 @@ def dropout2d(input: Tensor | ArrayLike, p: float = 0.5, training: bool = True, 
     >>> set(y.reshape(6, 16).sum(1).tolist()) <= {0.0, 32.0}
     True
     """
-    return _dropped(DROPOUT, input, p, training, rng, {4: ("N", "C", "H", "W"), 3: ("N", "C", "L")})
+    return _dropped(DROPOUT, input, p, training, rng, {4: ("N", "C", "H", "W"), 3: ("C", "H", "W")})
 
 
 def dropout3d(input: Tensor | ArrayLike, p: float = 0.5, training: bool = True, *, rng: Rng = None) -> Any:

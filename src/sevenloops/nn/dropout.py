@@ -89,9 +89,9 @@ class Dropout1d(_Dropout):
 
 
 class Dropout2d(_Dropout):
-    """In training, channels of (N, C, H, W) become 0 with probability p; the others are divided by 1 - p.
+    """In training, channels of (N, C, H, W) or (C, H, W) become 0 with probability p, as in `Dropout`.
 
-    Three axes are taken as (N, C, L).
+    Sequences (N, C, L), which PyTorch's also takes, are for `Dropout1d`.
 
     Parameters
     ----------

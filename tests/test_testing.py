@@ -116,8 +116,9 @@ def test_one_wrong_element_of_many_is_found():
         dx[12, 34] *= 1.1
         return dx
 
-    with pytest.raises(GradientError, match=r"index \(12, 34\)"):
-        check_gradients(square(wrong_at_one), normal((50, 60)))
+    for shape in ((50, 60), (100, 100)):
+        with pytest.raises(GradientError, match=r"index \(12, 34\)"):
+            check_gradients(square(wrong_at_one), normal(shape))
 
 
 def test_small_arguments_take_small_steps():
@@ -186,9 +187,53 @@ def test_small_and_empty_arguments(shape):
             check_gradients(square(missing_factor), normal(shape))
 
 
-def test_the_first_of_several_results_is_checked():
+def test_all_results_with_a_history_are_checked():
     both = Operation("both", lambda x: ((x * x, np.argsort(x)), x), lambda grad, saved, needs: (2 * grad * saved,))
     check_gradients(lambda x: apply(both, x), normal(4))
+    x = normal((3, 4))
+    check_gradients(lambda x: (x.detach(), x * x, 3.0, x.sum()), x)
+    check_gradients(lambda x: [x, x.exp(), x], x)
+    check_gradients(lambda x: x.split(2, 1), x)
+    with pytest.raises(GradientError, match="argument 0"):
+        check_gradients(lambda x: (x * x, square(missing_factor)(x)), x)
+    check_gradients(lambda a, b: (a * 2, b.exp() * 0 + a.sum()), x, normal(3))
+
+
+def test_a_mistake_only_where_the_cotangent_has_strides_of_0():
+    def first_of_all(grad, x):
+        return 2 * (grad if grad.strides[0] else grad[:1]) * x
+
+    def in_order_of_memory(grad, x):
+        return 2 * grad.ravel("K").reshape(grad.shape) * x
+
+    wrong_constant = Operation("wrong", lambda x: (x * x, x), lambda grad, saved, needs: (
+        2 * (grad if any(grad.strides) else 2 * grad) * saved,))  # fmt: skip
+    with pytest.raises(
+        GradientError, match=r"argument 0 must not depend on the memory .* at index \(0, 0\) .* strides 0"
+    ):
+        check_gradients(lambda x: apply(wrong_constant, x), normal((4, 5)))
+    with pytest.raises(GradientError, match=r"must not depend on the memory .* one that runs backwards"):
+        check_gradients(square(in_order_of_memory), normal((4, 5)))
+    check_gradients(square(first_of_all), normal((4, 5)))  # not wrong: all rows are the same
+
+
+def test_a_missing_sum_over_repeated_axes():
+    """A rule that forgets it returns a gradient of the wrong shape, or with one row for the sum of all."""
+    forgotten = Operation("add", lambda a, b: (a + b, None), lambda grad, saved, needs: (grad, grad))
+    with pytest.raises(RuntimeError, match="must return an array of the input's shape"):
+        check_gradients(lambda a, b: apply(forgotten, a, b), normal((4, 3)), normal(3))
+    one_row = Operation("add", lambda a, b: (a + b, None), lambda grad, saved, needs: (grad, grad[0]))
+    mean = Operation("add", lambda a, b: (a + b, None), lambda grad, saved, needs: (grad, grad.mean(0)))
+    for wrong in (one_row, mean):
+        with pytest.raises(GradientError, match="argument 1"):
+            check_gradients(lambda a, b, wrong=wrong: apply(wrong, a, b), normal((4, 3)), normal(3))
+
+
+def test_a_transposed_gradient():
+    product = Operation("product", lambda a, b: (a @ b, (a, b)), lambda grad, saved, needs: (
+        grad @ saved[1].T, (grad.T @ saved[0])))  # fmt: skip
+    with pytest.raises(GradientError, match="argument 1"):
+        check_gradients(lambda a, b: apply(product, a, b), normal((3, 3)), normal((3, 3), seed=1))
 
 
 def test_single_precision_arrays_are_checked_in_double():

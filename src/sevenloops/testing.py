@@ -1,12 +1,12 @@
 """Check gradients numerically: of the operations of this library, or of your own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from sevenloops.arrays import Array, ArrayLike, float_array
-from sevenloops.autograd import Tensor, enable_grad, no_grad
+from sevenloops.autograd import Tensor, enable_grad, grad, no_grad
 
 __all__ = ["GradientError", "check_gradients"]
 
@@ -17,6 +17,9 @@ __all__ = ["GradientError", "check_gradients"]
 # are the same number. If the gradient is off by δ, they differ by <v, δ>, of the size of ‖δ‖ for normal v: so a
 # difference is judged against the norm of the gradient, and not against an absolute number, which would pass any
 # gradient of a function with small values. h is relative to the size of the argument for the same reason.
+#
+# Several results count as one long one. Gradient rules see cotangents that lie in memory in many ways (what comes
+# back from a sum has strides of 0), so the same numbers must give the same gradients there too.
 #
 # No step suits every function: a small one drowns in rounding, a large one meets curvature and kinks. A right
 # gradient agrees with the difference for some step, a wrong one for none, so others are tried before an error.
@@ -42,14 +45,15 @@ def check_gradients(
 
     Every argument is tested along random directions, for random cotangents, and at some of its elements. On a
     difference the arguments are searched for an element that is wrong. The arguments and the cotangent are read-only
-    while the function and its gradients run, so a kernel that writes to them fails.
+    while the function and its gradients run, so a kernel that writes to them fails. Cotangents of strides 0, and with
+    axes that run backwards in memory, must give the gradients of contiguous ones.
 
     Parameters
     ----------
     function : callable
-        Called with one Tensor per array; returns a Tensor (or a tuple whose first entry is the one to check). It must
-        return the same each time, and be differentiable at the arrays: no ReLU input within 1e-5 of 0, no ties in a
-        maximum. Bind everything else (labels, options) beforehand.
+        Called with one Tensor per array; returns a Tensor, or a tuple or list, in which each Tensor that requires a
+        gradient is checked. It must return the same each time, and be differentiable at the arrays: no ReLU input
+        within 1e-5 of 0, no ties in a maximum. Bind everything else (labels, options) beforehand.
     *arrays : array_like
         Floats; converted to float64. Zeros and numbers that are all alike hide mistakes: pass random ones.
     rtol : float, default 1e-6
@@ -80,12 +84,14 @@ def check_gradients(
     """
     points = [np.array(float_array(f"arrays[{i}]", array), np.float64) for i, array in enumerate(arrays)]
     rng = np.random.default_rng(seed)
-    for _ in range(_ROUNDS):
+    for round_ in range(_ROUNDS):
         check = _Check(function, points, rng, rtol, eps)
         for argument, point in enumerate(points):
             if point.size:
                 check.along_direction(argument)
                 check.at_elements(argument)
+        if not round_:
+            check.in_other_memory()
 
 
 class _Check:
@@ -97,23 +103,32 @@ class _Check:
         self.function, self.points, self.rng, self.rtol = function, points, rng, rtol
         for point in points:
             point.flags.writeable = False
-        tensors = [Tensor(point, requires_grad=True) for point in points]
-        with enable_grad():
-            result = _first(function(*tensors))
-        if not isinstance(result, Tensor) or not result.requires_grad:
-            raise TypeError(
-                f"check_gradients needs a function that computes a Tensor from its Tensors, but it returned "
-                f"{'a Tensor without history' if isinstance(result, Tensor) else type(result).__name__}; "
-                f"compute with the Tensors themselves, not with their arrays."
-            )
-        self.cotangent = rng.standard_normal(result.shape)
-        self.cotangent.flags.writeable = False
-        result.backward(self.cotangent)
-        self.gradients = [np.zeros_like(t.data) if t.grad is None else t.grad for t in tensors]
+        self.places: list[int] = []  # of the results that are checked, where there are several
+        tensors, results = self.run()
+        self.cotangents = [rng.standard_normal(result.shape) for result in results]
+        for cotangent in self.cotangents:
+            cotangent.flags.writeable = False
+        self.gradients = _gradients(tensors, results, self.cotangents)
         self.steps = [_steps(eps, point) for point in points]
         # Results are known to about their last digits; a quotient of differences to those, divided by the step.
-        rounding = _ROUNDING * float(np.linalg.norm(self.cotangent * result.data))
-        self.noise = [rounding / max(steps) for steps in self.steps]
+        products = [u * result.data for u, result in zip(self.cotangents, results)]
+        self.rounding = _ROUNDING * float(np.sqrt(sum(float((p * p).sum()) for p in products)))
+        self.noise = [self.rounding / max(steps) for steps in self.steps]
+
+    def run(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the arguments, and the results that are checked with their history; note where they are."""
+        tensors = [Tensor(point, requires_grad=True) for point in self.points]
+        with enable_grad():
+            returned = self.function(*tensors)
+        entries = _entries(returned)
+        self.places = [i for i, entry in enumerate(entries) if isinstance(entry, Tensor) and entry.requires_grad]
+        if not self.places:
+            raise TypeError(
+                f"check_gradients needs a function that computes a Tensor from its Tensors, but it returned "
+                f"{'a Tensor without history' if isinstance(returned, Tensor) else type(returned).__name__}; "
+                f"compute with the Tensors themselves, not with their arrays."
+            )
+        return tensors, [entries[place] for place in self.places]
 
     def along_direction(self, argument: int) -> None:
         """Compare along a random direction, and search for a wrong element if the gradient fails."""
@@ -132,6 +147,25 @@ class _Check:
             if not self.agrees(argument, _unit(index, gradient.shape), tolerance):
                 raise self.error(argument, index)
 
+    def in_other_memory(self) -> None:
+        """Compare the gradients for cotangents of the same numbers that lie otherwise in memory."""
+        constants = [np.broadcast_to(self.rng.standard_normal(), u.shape) for u in self.cotangents]
+        for what, cotangents, expected in (
+            ("of strides 0", constants, _gradients(*self.run(), [u.copy() for u in constants])),
+            ("that runs backwards in memory", [_backwards(u) for u in self.cotangents], self.gradients),
+        ):
+            for argument, (gradient, right) in enumerate(zip(_gradients(*self.run(), cotangents), expected)):
+                size = _root_mean_square(self.points[argument])
+                allowed = self.rtol * float(np.linalg.norm(right)) + (self.rounding / size if size else 0)
+                wrong = ~(np.abs(gradient - right) <= allowed)
+                if wrong.any():
+                    index = _index(int(wrong.argmax()), right.shape)
+                    raise GradientError(
+                        f"The gradient of argument {argument} must not depend on the memory of the cotangent, but at "
+                        f"index {index} backward gives {gradient[index]:.12g} for one {what} and {right[index]:.12g} "
+                        f"for the same numbers in the usual order."
+                    )
+
     def agrees(self, argument: int, direction: Array, tolerance: float) -> bool:
         """Whether <direction, gradient> is the numerical derivative for some step."""
         analytic = float((direction * self.gradients[argument]).sum())
@@ -148,8 +182,10 @@ class _Check:
             moved[argument] = np.asarray(self.points[argument] + sign * step * direction)
             moved[argument].flags.writeable = False
             with no_grad():
-                results.append(_first(self.function(*map(Tensor, moved))).data)
-        return float((self.cotangent * (results[0] - results[1])).sum()) / (2 * step)
+                entries = _entries(self.function(*map(Tensor, moved)))
+                results.append([entries[place].data for place in self.places])
+        differences = zip(self.cotangents, *results)
+        return sum(float((u * (after - before)).sum()) for u, after, before in differences) / (2 * step)
 
     def nearest(self, argument: int, direction: Array) -> tuple[float, float]:
         """Return <direction, gradient>, and the numerical derivative with the step that comes nearest to it."""
@@ -180,8 +216,21 @@ class _Check:
         )
 
 
-def _first(result: Any) -> Any:
-    return result[0] if isinstance(result, tuple) else result
+def _gradients(tensors: list[Tensor], results: list[Tensor], cotangents: Sequence[Array]) -> list[Array]:
+    gradients = grad(results, tensors, list(cotangents), allow_unused=True)
+    return [np.zeros_like(t.data) if g is None else g.data for t, g in zip(tensors, gradients)]
+
+
+def _entries(returned: Any) -> Sequence[Any]:
+    return returned if isinstance(returned, (tuple, list)) else (returned,)
+
+
+def _backwards(array: Array) -> Array:
+    """Return a read-only array of the same numbers, in memory with the first axis adjacent and each axis reversed."""
+    reverse: tuple[Any, ...] = (..., *(slice(None, None, -1),) * array.ndim)
+    copy: Array = np.array(array[reverse], order="F")[reverse]
+    copy.flags.writeable = False
+    return copy
 
 
 def _steps(eps: float, point: Array) -> list[float]:

@@ -1,9 +1,8 @@
-"""Tensor itself: what it accepts and shows, the checks of `backward`, and the switch for recording."""
+"""Tensor itself: what it accepts and shows, and the checks of `backward`."""
 
 import copy
+import operator
 import pickle
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -94,6 +93,73 @@ def test_numpy_takes_its_values_but_not_its_place():
         np.asarray(x, np.float32, copy=False)
 
 
+@pytest.mark.parametrize("call", [
+    lambda x: np.concatenate([x, x]), lambda x: np.sum(x), lambda x: np.linalg.norm(x), lambda x: np.mean(a=x),
+    lambda x: np.where(True, x, 0), lambda x: np.split(x, 2),
+])  # fmt: skip
+def test_numpys_functions_do_not_lose_gradients(call):
+    x = sl.Tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(
+        TypeError, match=r"numpy\.\w+ knows no gradients, but a Tensor among its arguments requires one"
+    ):
+        call(x)
+    call(x.detach())
+
+
+def test_numpys_functions_answer_questions():
+    x = sl.Tensor([[1.0, 2.0]], requires_grad=True)
+    assert np.shape(x) == (1, 2)
+    assert np.array_equal(x, x.data)
+    assert np.argmax(x) == 1
+    assert np.allclose(x, [1, 2])
+    assert type(np.concatenate([x.detach(), x.detach()])) is np.ndarray
+
+
+def test_writing_into_a_tensor_is_refused():
+    for x in (sl.Tensor([1.0, 2.0], requires_grad=True), sl.Tensor([1.0, 2.0])):
+        with pytest.raises(TypeError, match="cannot be written into"):
+            x[0] = 3.0
+        assert x.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("operate", [operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.ipow])
+def test_in_place_operators_make_new_results_but_leave_no_leaf_behind(operate):
+    """The step ``p -= rate * p.grad`` of PyTorch would change nothing here."""
+    leaf = sl.Tensor([2.0], requires_grad=True)
+    for mode in (sl.no_grad, sl.enable_grad):
+        with (
+            mode(),
+            pytest.raises(
+                RuntimeError, match=r"would leave this leaf, .* as it is; .* write tensor\.data \S+= \.\.\."
+            ),
+        ):
+            operate(leaf, 2.0)
+    hidden = result = leaf * 1.0
+    result = operate(result, 2.0)
+    assert result is not hidden
+    assert hidden.tolist() == [2.0]
+    constant = sl.Tensor([2.0])
+    assert operate(constant, 2.0).item() == result.item()
+    assert constant.item() == 2.0
+    result.sum().backward()
+    assert leaf.grad.shape == (1,)
+
+
+def test_iteration():
+    assert [row.tolist() for row in sl.Tensor([[1.0], [2.0]])] == [[1.0], [2.0]]
+    assert list(sl.Tensor(np.zeros((0, 2)))) == []
+    with pytest.raises(TypeError, match="without axes cannot be iterated over"):
+        list(sl.Tensor(1.0))
+
+
+def test_numbers_of_elements_and_axes_and_formats():
+    x = sl.Tensor([[1.0, 2.0, 3.0]])
+    assert (x.numel(), x.dim()) == (3, 2)
+    assert x.tolist() == [[1.0, 2.0, 3.0]]
+    assert f"{sl.Tensor(1.23456):.3f}" == "1.235"
+    assert f"{x}" == repr(x)
+
+
 def test_repr():
     x = sl.Tensor(np.array([1, 2], np.float32), requires_grad=True)
     assert repr(x) == "Tensor([1., 2.], dtype=float32, requires_grad=True)"
@@ -134,6 +200,37 @@ def test_requires_grad_is_switched_on_leaves_only():
     assert x.requires_grad
 
 
+# --- gradients of results ------------------------------------------------------------------------------------------
+
+
+def test_results_keep_their_gradients_where_asked():
+    x = sl.Tensor([1.0, 2.0], requires_grad=True)
+    y, z = apply(DOUBLE, x), apply(DOUBLE, x)
+    for tensor in (x, y, z):
+        tensor.retain_grad()
+    total = y * z
+    total.backward(np.ones(2), retain_graph=True)
+    assert y.grad.tolist() == z.grad.tolist() == [2.0, 4.0]
+    total.backward(np.ones(2))
+    assert y.grad.tolist() == [4.0, 8.0]
+    assert x.grad.tolist() == [16.0, 32.0]
+    y.grad[:] = 0
+    assert z.grad.tolist() == [4.0, 8.0]
+    assert total.grad is None
+    with pytest.raises(RuntimeError, match="needs a Tensor that requires a gradient"):
+        x.detach().retain_grad()
+
+
+def test_a_result_that_is_gone_keeps_nothing():
+    x = sl.Tensor([1.0], requires_grad=True)
+    y = apply(DOUBLE, x)
+    y.retain_grad()
+    z = apply(DOUBLE, y)
+    del y
+    z.backward()
+    assert x.grad.tolist() == [4.0]
+
+
 # --- backward -----------------------------------------------------------------------------------------------------
 
 
@@ -171,82 +268,3 @@ def test_backward_needs_something_to_differentiate():
     for x in (sl.Tensor([1.0]), apply(DOUBLE, sl.Tensor([1.0]))):
         with pytest.raises(RuntimeError, match="needs a Tensor that requires a gradient"):
             x.backward()
-
-
-# --- the switch ---------------------------------------------------------------------------------------------------
-
-
-def test_nesting_and_exceptions_restore_the_mode():
-    def nested():
-        seen.append(sl.is_grad_enabled())
-        with sl.enable_grad():
-            seen.append(sl.is_grad_enabled())
-            with sl.no_grad():
-                seen.append(sl.is_grad_enabled())
-        seen.append(sl.is_grad_enabled())
-        raise KeyError
-
-    seen = [sl.is_grad_enabled()]
-    with pytest.raises(KeyError), sl.no_grad():
-        nested()
-    assert [*seen, sl.is_grad_enabled()] == [True, False, True, False, False, True]
-
-
-def test_one_switch_can_be_entered_again():
-    off = sl.no_grad()
-    with off, sl.enable_grad(), off:
-        assert not sl.is_grad_enabled()
-    assert sl.is_grad_enabled()
-
-
-def test_as_a_decorator():
-    @sl.no_grad()
-    def quiet(depth):
-        """Say so."""
-        return (not sl.is_grad_enabled()) and (depth == 0 or quiet(depth - 1))
-
-    @sl.enable_grad()
-    def loud():
-        return sl.is_grad_enabled()
-
-    assert quiet(3)
-    assert quiet.__doc__ == "Say so."
-    with sl.no_grad():
-        assert loud()
-    assert sl.is_grad_enabled()
-
-
-def test_a_decorated_function_runs_in_several_threads_at_once():
-    """The first to enter is the first to leave, which one shared stack of modes would not survive."""
-    first_is_in, second_is_in, first_is_out = (threading.Event() for _ in range(3))
-
-    @sl.no_grad()
-    def quiet(entered, leave):
-        entered.set()
-        assert leave.wait(10)
-        return not sl.is_grad_enabled()
-
-    def first():
-        inside = quiet(first_is_in, second_is_in)
-        first_is_out.set()
-        return inside, sl.is_grad_enabled()
-
-    def second():
-        assert first_is_in.wait(10)
-        return quiet(second_is_in, first_is_out), sl.is_grad_enabled()
-
-    with ThreadPoolExecutor(2) as pool:
-        calls = [pool.submit(first), pool.submit(second)]
-        assert [call.result() for call in calls] == [(True, True)] * 2
-
-
-def test_functions_that_suspend_are_not_decorated():
-    def numbers():
-        yield 1
-
-    async def later():
-        return 1
-
-    for function in (numbers, later):
-        with pytest.raises(TypeError, match=f"no_grad can decorate plain functions only, but {function.__name__}"):
-            sl.no_grad()(function)

@@ -29,13 +29,15 @@ def all_cases():
 
 
 def all_operations():
-    """Return {operation: where it is} of every record in the package, also of those inside lists and dicts."""
+    """Return {operation: where it is} of every record in functional, also of those inside lists and dicts."""
     found = {}
-    for module in pkgutil.walk_packages(sevenloops.__path__, "sevenloops."):
-        if not module.name.endswith("__main__"):
-            for name, value in vars(importlib.import_module(module.name)).items():
-                for operation in _records(value):
-                    found.setdefault(operation, f"{module.name}.{name}")
+    functional = [
+        module.name for module in pkgutil.walk_packages(sevenloops.functional.__path__, "sevenloops.functional.")
+    ]
+    for module in ("sevenloops.functional", *functional):
+        for name, value in vars(importlib.import_module(module)).items():
+            for operation in _records(value):
+                found.setdefault(operation, f"{module}.{name}")
     return found
 
 

@@ -5,6 +5,8 @@ INSTALLED = $(VENV)/.installed
 # What pip is told about NumPy: nothing, so that it takes the newest.
 NUMPY =
 
+OP_DB = "expecttest>=0.3"
+
 # The programs of a virtual environment are in bin, on Windows in Scripts.
 IN_VENV = PATH="$$PWD/$(VENV)/bin:$$PWD/$(VENV)/Scripts:$$PATH"
 # One worker per core, at most four.
@@ -23,6 +25,9 @@ train-mnist: $(INSTALLED)-test ## LeNet-5 on all of MNIST (SEVENLOOPS_DATA names
 test: $(INSTALLED)-test ## the tests, doctests included
 	@$(IN_VENV) python -c "import numpy, sys; print('Python', sys.version.split()[0], 'with NumPy', numpy.__version__)"
 	$(IN_VENV) $(PYTEST)
+
+test-kills: $(INSTALLED)-test ## a training run that is killed at a hundred random moments, and resumed each time
+	$(IN_VENV) python -m pytest -m slow --capture=no tests/cli/test_resume.py
 
 test-peers: $(INSTALLED)-peers ## compare with PyTorch (installs its CPU build)
 	$(IN_VENV) $(PYTEST) -m peers
@@ -70,11 +75,11 @@ $(INSTALLED)-lint: pyproject.toml
 	@PYTHON="$(PYTHON)" sh tools/venv.sh $(VENV) --editable ".[train,test,lint]"
 	@touch $@
 
-# Where packages are served as PyTorch itself serves them, its CPU build has a version of its own; elsewhere there
+# PyTorch's own sample inputs, its op_db, need expecttest. Where packages are served as PyTorch itself serves them, its CPU build has a version of its own; elsewhere there
 # is the plain one.
 $(INSTALLED)-peers: $(INSTALLED)-test
-	@sh tools/venv.sh $(VENV) "torch==2.13.0+cpu" 2>/dev/null || sh tools/venv.sh $(VENV) "torch>=2.6"
+	@sh tools/venv.sh $(VENV) "torch==2.13.0+cpu" $(OP_DB) 2>/dev/null || sh tools/venv.sh $(VENV) "torch>=2.6" $(OP_DB)
 	@touch $@
 
 .NOTPARALLEL:
-.PHONY: help train train-mnist test test-peers test-oldest test-pythons lint types layers wheel bench venv clean
+.PHONY: help train train-mnist test test-kills test-peers test-oldest test-pythons lint types layers wheel bench venv clean

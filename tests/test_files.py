@@ -1,10 +1,12 @@
 import os
 import stat
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from sevenloops.files import replacing
+from sevenloops.files import leftovers, replacing
 
 
 def test_the_new_contents_replace_the_old_ones(tmp_path):
@@ -105,3 +107,17 @@ def test_a_link_stays_and_new_files_have_the_usual_permissions(tmp_path):
     plain = tmp_path / "plain.txt"
     plain.write_bytes(b"")
     assert stat.S_IMODE(target.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+
+
+def test_what_a_killed_process_leaves_is_found(tmp_path):
+    (tmp_path / "kept.tmp").write_text("mine")
+    (tmp_path / ".sevenloops-mine").write_text("mine")
+    script = (
+        "import os, sys; from sevenloops.files import replacing\n"
+        "with replacing(sys.argv[1]) as file:\n"
+        "    file.write(b'half'); file.flush(); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", script, tmp_path / "notes"]).returncode == 9
+    (left,) = leftovers(tmp_path)
+    assert Path(left).read_bytes() == b"half"
+    assert len(list(tmp_path.iterdir())) == 3

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedWriter
 
-__all__ = ["replacing"]
+__all__ = ["leftovers", "replacing"]
+
+_PREFIX, _SUFFIX = ".sevenloops-", ".tmp"
 
 
 @contextmanager
@@ -49,7 +51,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BufferedWriter]:
         raise FileNotFoundError(f"The folder of a file to write must exist, but {folder!r} does not; create it.")
     # A short name of its own, since the target's may be as long as the system allows; and the permissions of any new
     # file, unlike the private ones that the tempfile module gives.
-    temporary = os.path.join(folder, f".sevenloops-{secrets.token_hex(8)}.tmp")
+    temporary = os.path.join(folder, f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")
     try:
         with open(temporary, "xb") as file:
             yield file
@@ -61,6 +63,15 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BufferedWriter]:
             os.unlink(temporary)
         raise
     _sync_folder(folder)
+
+
+def leftovers(folder: str | os.PathLike[str]) -> list[str]:
+    """Return the paths of files in a folder that `replacing` was writing when its process was killed.
+
+    Those of a process that is writing now are among them.
+    """
+    with os.scandir(folder) as entries:
+        return sorted(e.path for e in entries if e.name.startswith(_PREFIX) and e.name.endswith(_SUFFIX))
 
 
 def _sync_folder(folder: str) -> None:

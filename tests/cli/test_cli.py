@@ -27,7 +27,9 @@ def test_training_leaves_a_folder_and_says_where_and_what_next(call, here, monke
     assert code == 0
     assert lines[0] == "LeNet-5 with 61,706 parameters"
     assert lines[1].startswith("Dataset 'tiny': 60 training and 20 test images")
-    assert lines[2:4] == [f"In {Path('runs/lenet5-tiny-1')}:", f"    {', '.join(FILES)}"]
+    assert lines[2] == f"In {Path('runs/lenet5-tiny-1')}:"
+    assert " ".join(line.strip() for line in lines[3:5]) == ", ".join(FILES)
+    assert max(map(len, lines)) <= 80
     assert LAST_LINE.fullmatch(lines[-1])
     assert out.endswith(" %\n")
     assert sorted(os.listdir("runs/lenet5-tiny-1")) == FILES
@@ -138,8 +140,12 @@ OTHERS = {
     "optimizer": "sgd",
     "lr": 0.5,
     "schedule": "constant",
+    "warmup": 1,
     "momentum": 0.5,
     "weight_decay": 0.01,
+    "clip_norm": 3.0,
+    "label_smoothing": 0.125,
+    "dropout": 0.25,
     "shift": 1,
     "activation": "relu",
     "pool": "max",
@@ -148,20 +154,25 @@ OTHERS = {
 }
 
 
-def test_every_option_reaches_the_configuration(plain):
+def test_every_option_reaches_the_configuration(plain, here):
     code, _, _ = plain(
         "train", "--data", "tiny", "--out", "out", *(f"--{k.replace('_', '-')}={v}" for k, v in OTHERS.items())
     )
     config = json.loads(Path("out/config.json").read_text())["config"]
     assert code == 0
-    assert config == {"model": "lenet5", "data": "tiny", "image_size": None} | OTHERS
+    assert config == {"model": "lenet5", "data": str(here / "tiny"), "image_size": None, "flip": False} | OTHERS
+    assert {"model", "data", "image_size", "flip", *OTHERS} == {field.name for field in fields(TrainConfig)}
     usual = TrainConfig().to_json()
     assert all(usual[name] != value for name, value in OTHERS.items())
 
 
-def test_without_options_everything_is_as_in_the_library():
-    options = vars(cli._parser().parse_args(["train"]))
-    assert TrainConfig(**{field.name: options[field.name] for field in fields(TrainConfig)}) == TrainConfig()
+def test_without_options_everything_is_as_in_the_library(plain, here, monkeypatch):
+    assert not {field.name for field in fields(TrainConfig)} & set(vars(cli._parser().parse_args(["train"])))
+    monkeypatch.setenv("SEVENLOOPS_DATA", str(here))
+    assert cli._parser().parse_args(["train", "--flip"]).flip is True
+    assert plain("train", "--out", "run", "--quiet", "--epochs", "1", "--data", "tiny")[0] == 0
+    written = json.loads(Path("run/config.json").read_text())["config"]
+    assert written == TrainConfig(epochs=1, data=str(here / "tiny")).to_json()
 
 
 @pytest.mark.parametrize("algorithm", registry.names())
@@ -183,7 +194,7 @@ def test_quiet(plain):
     assert LAST_LINE.fullmatch(out.splitlines()[-1])
 
 
-@pytest.mark.parametrize("command", [(), ("train",), ("evaluate",), ("predict",)])
+@pytest.mark.parametrize("command", [(), ("train",), ("evaluate",), ("predict",), ("download",)])
 def test_help_shows_an_example_that_can_be_typed(call, monkeypatch, command):
     monkeypatch.setenv("COLUMNS", "300")
     code, out, err = call(*command, "--help")
@@ -204,7 +215,7 @@ def test_how_to_call_the_command_again(here, monkeypatch):
         (cli.__file__, f"{Path(sys.executable).name} -m sevenloops.cli"),
     ):
         monkeypatch.setattr(sys, "argv", [str(script)])
-        assert cli._command() == command.replace("/", os.sep)
+        assert cli.train._command() == command.replace("/", os.sep)
 
 
 def test_version(call):

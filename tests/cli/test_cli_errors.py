@@ -11,6 +11,7 @@ import pytest
 
 from sevenloops import cli
 from sevenloops.data import Dataset, digits
+from sevenloops.train import Progress
 from tests.helpers.commands import FILES, LAST_LINE, QUICK, block, colour_folder, everything, write_images
 from tests.helpers.tiny_sets import tiny_digits, write_cifar_folder, write_idx_folder
 
@@ -109,7 +110,7 @@ def test_a_damaged_run(call, trained, here, damage):
         case "absent":
             weights.unlink()
     write_images(here / "x", digits().test_images[:1])
-    named = {"config": "config.json", "choice": "median", "absent": "may not have ended"}
+    named = {"config": "config.json", "choice": "median", "absent": "no epoch has ended there"}
     phrase = named.get(damage, "weights.safetensors")
     assert_refused(call("evaluate", "run"), phrase, "evaluate")
     assert_refused(call("predict", "run", "x/0.png"), phrase, "predict")
@@ -141,7 +142,7 @@ def test_too_little_memory(call, here, monkeypatch):
     def refuse(*_, **__):
         raise MemoryError("Unable to allocate 9 TiB")
 
-    monkeypatch.setattr(cli, "open_dataset", refuse)
+    monkeypatch.setattr(cli.train, "open_dataset", refuse)
     assert_refused(call("train", "--data", "tiny"), "9 TiB")
 
 
@@ -174,9 +175,9 @@ def test_without_any_extra_training_works_and_pictures_cannot_be_read(call, monk
 
 
 @pytest.mark.parametrize("epochs", [0, 1])
-def test_ctrl_c_keeps_whole_epochs_and_nothing_else(plain, here, monkeypatch, epochs):
-    before = everything(here)
-    steps, step = [], cli.TrainingRun.__init__.__globals__["Progress"].step
+def test_an_interruption_within_a_step_keeps_whole_epochs(plain, here, monkeypatch, epochs):
+    """As the second Ctrl-C does: what is half done is not saved."""
+    steps, step = [], Progress.step
 
     def interrupt(self, *arguments):
         step(self, *arguments)
@@ -184,16 +185,20 @@ def test_ctrl_c_keeps_whole_epochs_and_nothing_else(plain, here, monkeypatch, ep
         if len(steps) == 4 * epochs + 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("sevenloops.train.progress.Progress.step", interrupt)
-    code, out, err = plain("train", "--data", "tiny", "--epochs", 3, "--batch-size", 16)
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "step", interrupt)
+        code, out, err = plain("train", "--data", "tiny", "--epochs", 3, "--batch-size", 16)
     assert code == 130
-    assert err.endswith("sevenloops train: stopped by Ctrl-C.\n")
-    if epochs:
-        assert "runs/lenet5-tiny-1 has the weights of epoch 1.\n" in err
-        assert plain("evaluate", "runs/lenet5-tiny-1")[0] == 0
-    else:
-        assert everything(here) == before
+    last = err.splitlines()[-2:]
+    assert last[0].endswith("train --resume runs/lenet5-tiny-1")
+    assert last[1] == "sevenloops train: stopped by Ctrl-C."
+    assert ("runs/lenet5-tiny-1 has the weights of epoch 1.\n" in err) == bool(epochs)
     assert "accuracy" not in out
+    assert plain("evaluate", "runs/lenet5-tiny-1")[0] == (0 if epochs else 2)
+    assert plain("train", "--resume", "runs/lenet5-tiny-1")[0] == 0
+    assert plain("train", "--data", "tiny", "--epochs", 3, "--batch-size", 16)[0] == 0
+    first, second = (Path(f"runs/lenet5-tiny-{n}/weights.safetensors").read_bytes() for n in (1, 2))
+    assert first == second
 
 
 def test_names_that_the_terminal_cannot_show(plain, here, trained):

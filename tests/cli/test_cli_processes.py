@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 
@@ -25,20 +24,6 @@ def test_the_module_is_the_command():
     result = subprocess.run([*COMMAND, "evaluate", "nowhere"], capture_output=True, text=True)
     assert (result.returncode, result.stdout) == (2, "")
     assert "Traceback" not in result.stderr
-
-
-@posix
-def test_ctrl_c():
-    process = subprocess.Popen([*TRAIN, "100000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stderr.readline().startswith("epoch 1: ")  # which is then in the folder
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert re.search(
-        r"runs/lenet5-tiny-1 has the weights of epoch \d+\.\nsevenloops train: stopped by Ctrl-C\.\n$", err
-    )
-    assert "Traceback" not in err
-    assert sorted(os.listdir("runs/lenet5-tiny-1")) == ["config.json", "history.csv", "weights.safetensors"]
 
 
 @posix

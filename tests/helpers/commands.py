@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-FILES = ["config.json", "curves.png", "history.csv", "mistakes.png", "weights.safetensors"]
+FILES = ["checkpoint.safetensors", "config.json", "curves.png", "history.csv", "mistakes.png", "weights.safetensors"]
 LAST_LINE = re.compile(r"test accuracy: (\d{1,2}\.\d\d|100\.00) %")
 QUICK = ("--epochs", "1", "--batch-size", "16")
 

@@ -31,7 +31,11 @@ def through_json(config):
         lr=st.none() | st.floats(0, exclude_min=True, allow_infinity=False),
         momentum=st.floats(0, 1, exclude_max=True),
         weight_decay=st.floats(0, allow_infinity=False),
+        clip_norm=st.none() | st.floats(0, exclude_min=True, allow_infinity=False),
+        label_smoothing=st.floats(0, 1, exclude_max=True),
+        dropout=st.floats(0, 1, exclude_max=True),
         shift=st.integers(0),
+        flip=st.booleans(),
         seed=st.integers(0),
     )
 )
@@ -62,10 +66,12 @@ def test_an_unknown_entry_is_named():
 WRONG = [
     *((name, value) for name in STRINGS for value in (None, 1, ["lenet5"])),
     *((name, value) for name in ("epochs", "batch_size") for value in (0, -1, 1.0, "1", True, None, [])),
-    *((name, value) for name in ("shift", "seed") for value in (-1, 0.5, "0", False, None)),
+    *((name, value) for name in ("warmup", "shift", "seed") for value in (-1, 0.5, "0", False, None)),
     *(("image_size", value) for value in (0, -28, 28.0, "28", True)),
-    *(("lr", value) for value in (0, -1, math.nan, math.inf, "0.1", True)),
-    *(("momentum", value) for value in (-0.1, 1, math.nan, None)),
+    *((name, value) for name in ("lr", "clip_norm") for value in (0, -1, math.nan, math.inf, "0.1", True)),
+    *((n, value) for n in ("momentum", "label_smoothing", "dropout") for value in (-0.1, 1, math.nan, None)),
+    *(("flip", value) for value in (0, 1, "yes", None)),
+    ("warmup", 12),
     *(("weight_decay", value) for value in (-1, math.inf, math.nan, "0", None)),
 ]
 

@@ -67,18 +67,59 @@ def test_every_optimizer_gets_what_it_is_told(name):
 
 def test_the_optimizers_are_those_of_their_names():
     parameters = list(model_of(TrainConfig()).parameters())
-    for name, kind in (("sgd", optim.SGD), ("adam", optim.Adam)):
+    kinds = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW, "rmsprop": optim.RMSprop}
+    assert set(kinds) == set(OPTIMIZERS)
+    for name, kind in kinds.items():
         assert type(build_optimizer(TrainConfig(optimizer=name), parameters)) is kind
 
 
-def test_cosine_ends_at_nothing_and_constant_stays():
+def rates(schedule, *, epochs=6, warmup=0, steps=4):
+    """The learning rates of all steps, from a largest one of 0.5."""
+    config = TrainConfig(schedule=schedule, lr=0.5, epochs=epochs, warmup=warmup)
+    optimizer = build_optimizer(config, model_of(TrainConfig()).parameters())
+    plan = build_schedule(config, optimizer, steps)
+    found = []
+    for _ in range(epochs * steps):
+        found.append(optimizer.param_groups[0]["lr"])
+        if plan is not None:
+            plan.step()
+    return found
+
+
+def half_cosine(count):
+    return [0.25 * (1 + np.cos(np.pi * t / count)) for t in range(count)]
+
+
+def test_every_schedule_is_what_it_is_called():
+    assert rates("constant") == [0.5] * 24
+    np.testing.assert_allclose(rates("cosine"), half_cosine(24), atol=1e-12)
+    np.testing.assert_allclose(rates("step"), [0.5] * 8 + [0.05] * 8 + [0.005] * 8)
+    cycle = rates("one-cycle")
+    assert max(cycle) == pytest.approx(0.5, rel=0.02)
+    assert cycle[0] < 0.05
+    assert cycle[-1] < 1e-4
+    assert 0 < cycle.index(max(cycle)) < 12
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "step"])
+def test_a_warm_up_rises_evenly_to_the_schedules_beginning(schedule):
+    warm = rates(schedule, warmup=2)
+    np.testing.assert_allclose(warm[:8], [0.5 * (t + 1) / 9 for t in range(8)], rtol=1e-6)
+    np.testing.assert_allclose(warm[8:], rates(schedule, epochs=4), rtol=1e-6)
+
+
+@pytest.mark.parametrize("schedule", ["one-cycle", "plateau"])
+def test_what_cannot_follow_a_warm_up_is_refused(schedule):
+    with pytest.raises(ValueError, match=f"before the schedules .*, but got '{schedule}'; leave warmup at 0"):
+        rates(schedule, warmup=1)
+
+
+def test_a_plateau_lowers_the_rate_when_the_loss_stays():
     optimizer = build_optimizer(TrainConfig(lr=0.5), model_of(TrainConfig()).parameters())
-    assert build_schedule(TrainConfig(schedule="constant"), optimizer, 8) is None
-    schedule = build_schedule(TrainConfig(schedule="cosine"), optimizer, 8)
-    for _ in range(8):
-        assert optimizer.param_groups[0]["lr"] > 0
-        schedule.step()
-    assert optimizer.param_groups[0]["lr"] == 0
+    plan = build_schedule(TrainConfig(schedule="plateau"), optimizer, 4)
+    for _ in range(4):
+        plan.step(1.0)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.15)
 
 
 def test_an_unknown_name_lists_the_known_ones():

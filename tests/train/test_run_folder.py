@@ -14,7 +14,11 @@ from sevenloops.train import RunDescription, RunFolder, TrainConfig, build_model
 from tests.helpers.damage import attempt, is_one_sentence_about, mutate
 
 DESCRIPTION = RunDescription(
-    TrainConfig(epochs=3, data="some folder"), ("cat", "dog", "Käse"), (3, 32, 32), Normalize([0.5] * 3, [0.25] * 3)
+    TrainConfig(epochs=3, data="some folder"),
+    ("cat", "dog", "Käse"),
+    (3, 32, 32),
+    Normalize([0.5] * 3, [0.25] * 3),
+    "0123abcd",
 )
 
 
@@ -108,24 +112,39 @@ def test_discarding_removes_what_has_been_written_here_and_nothing_else(here):
     assert everything(here) == ["runs", "runs/x-1", "runs/x-1/notes.txt"]
 
 
+@pytest.mark.parametrize("rest", [[], ["notes.txt"]])
+def test_force_removes_an_earlier_runs_files_and_no_others(run, rest):
+    for name in ("checkpoint.safetensors", "history.csv", "curves.png", "mistakes.png", *rest):
+        (run.path / name).write_text("old")
+    with pytest.raises(FileExistsError, match="choose another name, or replace the run in it by --force"):
+        RunFolder.create(run.path, "x")
+    assert len(everything(run.path)) == 6 + len(rest)
+    RunFolder.create(run.path, "x", force=True)
+    assert everything(run.path) == rest
+
+
 # --- what is written ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("names", [("cat", "dog", "Käse"), ('"', "\\", "\n"), ("\udcff", "数", "")])
 def test_a_description_survives_the_file(tmp_path, names):
     folder = RunFolder(tmp_path)
-    written = RunDescription(DESCRIPTION.config, names, (3, 28, 32), Normalize([0.1, 0.2, 1 / 3], [0.3, 1e-9, 1.0]))
+    normalize = Normalize([0.1, 0.2, 1 / 3], [0.3, 1e-9, 1.0])
+    written = RunDescription(DESCRIPTION.config, names, (3, 28, 32), normalize, "9f")
     folder.write_config(written)
     read = folder.read_config()
     assert (read.config, read.class_names, read.image_shape) == (written.config, names, (3, 28, 32))
-    assert (read.normalize.mean, read.normalize.std) == (written.normalize.mean, written.normalize.std)
+    assert (read.normalize.mean, read.normalize.std, read.data_hash) == (normalize.mean, normalize.std, "9f")
     assert everything(tmp_path) == ["config.json"]
 
 
-def test_the_versions_are_noted(run):
-    versions = json.loads((run.path / "config.json").read_text())["versions"]
-    assert versions["numpy"] == np.__version__
-    assert set(versions) == {"sevenloops", "numpy", "python"}
+def test_what_the_bits_depend_on_is_noted_and_changes_are_told(run, monkeypatch):
+    noted = json.loads((run.path / "config.json").read_text())["made_with"]
+    assert noted["numpy"] == np.__version__
+    assert set(noted) == {"sevenloops", "numpy", "python", "machine", "threads"}
+    assert run.read_changes() == []
+    monkeypatch.setattr("platform.machine", lambda: "abacus")
+    assert run.read_changes() == [f"machine {noted['machine']}, now abacus"]
 
 
 def test_the_history_is_a_table_of_exact_numbers(tmp_path):
@@ -176,7 +195,7 @@ def test_what_is_no_description_is_refused(run, content):
     refusal(run, content)
 
 
-@pytest.mark.parametrize("name", ["format", "config", "class_names", "image_shape", "mean", "std"])
+@pytest.mark.parametrize("name", ["format", "config", "class_names", "image_shape", "mean", "std", "data_hash"])
 def test_a_missing_part_is_named(run, name):
     content = json.loads((run.path / "config.json").read_text())
     del content[name]
@@ -188,6 +207,7 @@ WRONG = [
     *(("image_shape", value) for value in ([28, 28], [3, 28, 28.5], [3, "28", 28], [3, 0, 28], [True] * 3, None, 1)),
     *(("mean", value) for value in (None, [0.5], [float("nan")] * 3, "0.5", [[0.5]] * 3, [0.5, 0.5, None])),
     *(("std", value) for value in ([0.0] * 3, [-1.0] * 3, [0.5, 0.5], [float("inf")] * 3)),
+    *(("data_hash", value) for value in (None, 7, ["0"])),
     *(("config", value) for value in (None, [], "", 5, {})),
 ]
 
@@ -204,7 +224,7 @@ def test_one_mean_for_three_channels_is_refused(run):
 
 def test_another_format_asks_for_another_version(run):
     content = json.loads((run.path / "config.json").read_text())
-    assert "must be of format 1, but is of format 2; use the version" in refusal(run, content | {"format": 2})
+    assert "must be of format 2, but is of format 3; use the version" in refusal(run, content | {"format": 3})
 
 
 def test_a_wrong_choice_is_named(run):
@@ -234,7 +254,7 @@ def test_a_choice_that_no_model_has_is_the_files_fault(run):
 
 def test_weights_that_are_not_there(run):
     (run.path / "weights.safetensors").unlink()
-    with pytest.raises(DataError, match="the run may not have ended") as caught:
+    with pytest.raises(DataError, match="no epoch has ended there; go on by sevenloops train --resume") as caught:
         run.read_model(run.read_config())
     assert is_one_sentence_about(caught.value, run.path)
 

@@ -5,12 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sevenloops import nn, optim
-from sevenloops.data import Dataset, Loader, Normalize
+from sevenloops.autograd import Tensor
+from sevenloops.data import Dataset
 from sevenloops.errors import ShapeError
 from sevenloops.serialization import load
-from sevenloops.train import EpochRecord, RunFolder, TrainConfig, TrainingRun, evaluate, train
-from sevenloops.train.progress import Progress
+from sevenloops.train import EpochRecord, RunFolder, TrainConfig, TrainingRun, evaluate
 from tests.helpers.tiny_sets import tiny_digits
 
 TINY = TrainConfig(epochs=2, batch_size=16, seed=3)
@@ -20,83 +19,6 @@ def run_in(path, config=TINY, dataset=None):
     path.mkdir()
     run = TrainingRun(config, dataset or tiny_digits())
     return run, run.run(RunFolder(path), quiet=True)
-
-
-# --- the loop ----------------------------------------------------------------------------------------------------
-
-
-def softmax_regression(images, labels, weight, bias, rate, batch):
-    """One epoch of plain gradient descent, from the definition; return mean loss and share of right answers."""
-    total, right = 0.0, 0
-    for start in range(0, len(images), batch):
-        x, y = images[start : start + batch], labels[start : start + batch]
-        logits = x @ weight.T + bias
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
-        right += (logits.argmax(axis=1) == y).sum()
-        total -= np.log(probabilities[np.arange(len(y)), y]).sum()
-        difference = (probabilities - np.eye(len(bias))[y]) / len(y)
-        weight -= rate * difference.T @ x
-        bias -= rate * difference.sum(axis=0)
-    return total / len(images), right / len(images)
-
-
-def test_the_loop_is_gradient_descent_on_every_batch_the_last_partial_one_too():
-    rng = np.random.default_rng(0)
-    images, labels = rng.integers(0, 256, (50, 1, 2, 3), np.uint8), rng.integers(0, 3, 50)
-    dataset = Dataset("random", images[:38], labels[:38], images[38:], labels[38:], ("a", "b", "c"))
-    model = nn.Sequential(nn.Flatten(), nn.Linear(6, 3, rng=1))
-    weight, bias = (model.state_dict()[f"1.{name}"].astype(np.float64) for name in ("weight", "bias"))
-    records = train(
-        model,
-        optim.SGD(model.parameters(), lr=0.5),
-        Loader(images[:38], labels[:38], 16),
-        dataset,
-        3,
-        test_transform=Normalize(0.0, 1.0),
-        progress=Progress(3, 38, quiet=True),
-    )
-    pixels = images.reshape(50, 6) / 255
-    for epoch, (record, outcome) in enumerate(records, 1):
-        loss, accuracy = softmax_regression(pixels[:38], labels[:38], weight, bias, 0.5, 16)
-        np.testing.assert_allclose(model.state_dict()["1.weight"], weight, rtol=1e-4, atol=1e-6)
-        np.testing.assert_allclose(model.state_dict()["1.bias"], bias, rtol=1e-4, atol=1e-6)
-        assert record.epoch == epoch
-        assert (record.train_loss, record.train_accuracy) == (pytest.approx(loss, rel=1e-5), accuracy)
-        logits = pixels[38:] @ weight.T + bias
-        np.testing.assert_allclose(outcome.logits, logits, rtol=1e-4, atol=1e-5)
-        assert (record.test_loss, record.test_accuracy) == (outcome.loss, outcome.accuracy)
-        assert record.images_per_second == pytest.approx(38 / record.seconds)
-
-
-def test_a_model_is_trained_in_training_mode_and_tested_in_the_other():
-    dataset = tiny_digits(20, 5)
-    modes = []
-
-    class Watched(nn.Sequential):
-        def forward(self, x):
-            modes.append((len(x), self.training))
-            return super().forward(x)
-
-    model = Watched(nn.Flatten(), nn.Linear(784, 10, rng=0)).eval()
-    epochs = train(
-        model,
-        optim.SGD(model.parameters(), lr=0.1),
-        Loader(dataset.train_images, dataset.train_labels, 20),
-        dataset,
-        2,
-        test_transform=Normalize(0.0, 1.0),
-        progress=Progress(2, 20, quiet=True),
-    )
-    for _ in epochs:
-        model.eval()  # as somebody who looks at the model between epochs may do
-    assert modes == [(20, True), (5, False)] * 2
-
-
-def test_a_record_says_it_in_a_line():
-    record = EpochRecord(4, 0.12345, 0.98765, 0.2, 0.974, 2.0, 33000.4)
-    assert str(record) == "epoch 4: loss 0.1235, accuracy 98.77 %; test 0.2000, 97.40 %; 33,000 images/s"
-    assert len(str(replace(record, epoch=100, train_loss=0.0123456, test_loss=0.0234567))) <= 80
 
 
 # --- a run -------------------------------------------------------------------------------------------------------
@@ -112,7 +34,12 @@ def test_the_same_seed_gives_the_same_bits_and_another_one_others(tmp_path):
 
 def test_a_run_leaves_weights_history_and_configuration_that_agree(tmp_path):
     run, outcome = run_in(tmp_path / "run")
-    assert sorted(os.listdir(tmp_path / "run")) == ["config.json", "history.csv", "weights.safetensors"]
+    assert sorted(os.listdir(tmp_path / "run")) == [
+        "checkpoint.safetensors",
+        "config.json",
+        "history.csv",
+        "weights.safetensors",
+    ]
     with open(tmp_path / "run" / "history.csv", newline="") as file:
         rows = [EpochRecord(**{k: float(v) for k, v in row.items()}) for row in csv.DictReader(file)]
     assert rows == run.history
@@ -198,12 +125,39 @@ def test_training_images_are_shifted_and_test_images_are_not(tmp_path):
 
 def test_the_learning_rate_falls_to_nothing_over_all_steps(tmp_path):
     run = TrainingRun(replace(TINY, lr=0.25), tiny_digits(37, 5))
-    rates, step = [], run._optimizer.step
-    run._optimizer.step = lambda: rates.append(run._optimizer.param_groups[0]["lr"]) or step()
+    rates, step = [], run.trainer.optimizer.step
+    run.trainer.optimizer.step = lambda: rates.append(run.trainer.optimizer.param_groups[0]["lr"]) or step()
     tmp_path.joinpath("run").mkdir()
     run.run(RunFolder(tmp_path / "run"), quiet=True)
     np.testing.assert_allclose(rates, [0.125 * (1 + np.cos(np.pi * t / 6)) for t in range(6)])
-    assert run._optimizer.param_groups[0]["lr"] == 0
+    assert run.trainer.optimizer.param_groups[0]["lr"] == 0
+
+
+@pytest.mark.parametrize(("flip", "seen"), [(False, {False}), (True, {False, True})])
+def test_training_images_are_flipped_if_that_is_asked_for(tmp_path, flip, seen):
+    dataset = tiny_digits(20, 10)
+    run = TrainingRun(replace(TINY, shift=0, flip=flip), dataset)
+    pixels, found, forward = run.normalize(dataset.train_images), set(), run.model.forward
+
+    def watched(x):
+        if run.model.training:
+            for image in np.asarray(x):
+                straight = (pixels == image).all(axis=(1, 2, 3)).any()
+                assert straight or (pixels[..., ::-1] == image).all(axis=(1, 2, 3)).any()
+                found.add(not straight)
+        return forward(x)
+
+    run.model.forward = watched
+    tmp_path.joinpath("run").mkdir()
+    run.run(RunFolder(tmp_path / "run"), quiet=True)
+    assert found == seen
+
+
+def test_dropout_label_smoothing_and_clipping_reach_what_they_are_for():
+    run = TrainingRun(replace(TINY, dropout=0.25, label_smoothing=0.5, clip_norm=2.0), tiny_digits())
+    assert (run.model.dropout.p, run.trainer.clip_norm) == (0.25, 2.0)
+    certain = Tensor(np.array([[50.0, 0.0]]))
+    assert run.trainer.loss(certain, np.array([0])).item() == pytest.approx(0.25 * 50)
 
 
 def test_a_few_images_are_learnt(tmp_path):
@@ -217,27 +171,28 @@ def test_a_few_images_are_learnt(tmp_path):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_a_loss_that_is_not_finite_ends_training_and_nothing_is_written(tmp_path, bad):
+def test_a_loss_that_is_not_finite_ends_training_before_any_weights_are_written(tmp_path, bad):
     run = TrainingRun(TINY, tiny_digits())
     run.model.fc2.bias.data[0] = bad
-    with pytest.raises(FloatingPointError, match="at step 1 of epoch 1; use a smaller learning rate"):
+    with pytest.raises(FloatingPointError, match=r"at step 1 of epoch 1: it arose in fc2 \(Linear\)"):
         run.run(RunFolder(tmp_path), quiet=True)
-    assert os.listdir(tmp_path) == []
-    assert run.history == []
+    assert os.listdir(tmp_path) == ["config.json"]
+    assert (run.history, run.saved_epochs) == ([], 0)
 
 
 def test_weights_that_the_last_step_ruined_are_noticed(tmp_path):
     run = TrainingRun(replace(TINY, epochs=1, batch_size=60), tiny_digits())
-    step = run._optimizer.step
+    step = run.trainer.optimizer.step
 
     def ruin():
         step()
-        run.model.fc2.bias.data[0] = np.inf
+        run.model.conv3.bias.data[0] = np.nan
 
-    run._optimizer.step = ruin
-    with pytest.raises(FloatingPointError, match="on the test images after epoch 1"):
+    run.trainer.optimizer.step = ruin
+    message = r"on the test images after epoch 1: it arose in conv3 \(Conv2d\), its bias had been ruined"
+    with pytest.raises(FloatingPointError, match=message):
         run.run(RunFolder(tmp_path), quiet=True)
-    assert os.listdir(tmp_path) == []
+    assert os.listdir(tmp_path) == ["config.json"]
 
 
 def test_a_failure_keeps_the_epochs_before_it(tmp_path):
@@ -247,12 +202,12 @@ def test_a_failure_keeps_the_epochs_before_it(tmp_path):
 
     def write_and_ruin(model):
         write(model)
-        model.fc2.bias.data[0] = np.nan
+        model.fc2.bias.data[0] = np.nan  # after the checkpoint
 
     folder.write_weights = write_and_ruin
     with pytest.raises(FloatingPointError, match="at step 1 of epoch 2"):
         run.run(folder, quiet=True)
-    assert [row.epoch for row in run.history] == [1]
+    assert ([row.epoch for row in run.history], run.saved_epochs) == ([1], 1)
     assert all(np.isfinite(value).all() for value in load(tmp_path / "weights.safetensors").values())
     assert len((tmp_path / "history.csv").read_text().splitlines()) == 2
     assert folder.read_config().config == TINY

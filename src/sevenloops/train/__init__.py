@@ -2,9 +2,12 @@
 
 from sevenloops.train.config import TrainConfig
 from sevenloops.train.evaluation import Evaluation, evaluate, predict_logits
+from sevenloops.train.interrupt import Interrupts, Stopped
+from sevenloops.train.progress import Progress
 from sevenloops.train.recipes import MODELS, OPTIMIZERS, SCHEDULES, build_model, build_optimizer, build_schedule
 from sevenloops.train.run_folder import RunDescription, RunFolder
-from sevenloops.train.training import EpochRecord, TrainingRun, train
+from sevenloops.train.trainer import EpochRecord, Trainer
+from sevenloops.train.training import TrainingRun
 
 __all__ = [
     "MODELS",
@@ -12,14 +15,17 @@ __all__ = [
     "SCHEDULES",
     "EpochRecord",
     "Evaluation",
+    "Interrupts",
+    "Progress",
     "RunDescription",
     "RunFolder",
+    "Stopped",
     "TrainConfig",
+    "Trainer",
     "TrainingRun",
     "build_model",
     "build_optimizer",
     "build_schedule",
     "evaluate",
     "predict_logits",
-    "train",
 ]

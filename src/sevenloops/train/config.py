@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sevenloops.errors import DataError
-from sevenloops.geometry.arguments import integer
+from sevenloops.geometry.arguments import flag, integer
 
 __all__ = ["TrainConfig"]
 
@@ -27,17 +27,25 @@ class TrainConfig:
         Height and width to which pictures in folders are resized.
     epochs, batch_size : int
     lr : float, optional
-        Learning rate at the start; None means the optimizer's usual one here.
+        Learning rate at its largest; None means the optimizer's usual one here.
+    warmup : int
+        Epochs in which the learning rate rises to `lr`, before the schedule begins.
     momentum, weight_decay : float
-        Momentum is SGD's.
+        Momentum is that of SGD and RMSprop.
+    clip_norm : float, optional
+        Largest norm of all gradients together.
+    label_smoothing, dropout : float
+        From 0 to below 1.
     shift : int
         Largest random shift of a training image along each axis, in pixels.
+    flip : bool
+        Whether training images are mirrored left to right at random.
     activation, pool : str
         As the model takes them.
     algorithm : str
         That of all convolutions.
     seed : int
-        What the initial weights, the order of the images and the shifts are drawn from.
+        What the initial weights, the order of the images, their shifts and flips, and dropout are drawn from.
 
     Raises
     ------
@@ -59,9 +67,14 @@ class TrainConfig:
     optimizer: str = "adam"
     lr: float | None = None
     schedule: str = "cosine"
+    warmup: int = 0
     momentum: float = 0.9
     weight_decay: float = 0.0
+    clip_norm: float | None = None
+    label_smoothing: float = 0.0
+    dropout: float = 0.0
     shift: int = 2
+    flip: bool = False
     activation: str = "tanh"
     pool: str = "avg"
     algorithm: str = "auto"
@@ -72,16 +85,22 @@ class TrainConfig:
             value = getattr(self, field.name)
             if field.type is str and not isinstance(value, str):
                 raise TypeError(f"{field.name} must be a string, but got {value!r}.")
-        for name, minimum in (("epochs", 1), ("batch_size", 1), ("shift", 0), ("seed", 0)):
+        for name, minimum in (("epochs", 1), ("batch_size", 1), ("warmup", 0), ("shift", 0), ("seed", 0)):
             self._set(name, integer(name, getattr(self, name), minimum))
         if self.image_size is not None:
             self._set("image_size", integer("image_size", self.image_size, 1))
-        self._set("momentum", _number("momentum", self.momentum, below=1))
+        if self.warmup >= self.epochs:
+            raise ValueError(f"warmup must be less than epochs, but they are {self.warmup} and {self.epochs}.")
+        for name in ("momentum", "label_smoothing", "dropout"):
+            self._set(name, _number(name, getattr(self, name), below=1))
         self._set("weight_decay", _number("weight_decay", self.weight_decay))
-        if self.lr is not None:
-            self._set("lr", _number("lr", self.lr))
-            if self.lr == 0:
-                raise ValueError("lr must be greater than 0, but got 0; leave it out for the usual one.")
+        for name, absent in (("lr", "the usual one"), ("clip_norm", "none")):
+            value = getattr(self, name)
+            if value is not None:
+                self._set(name, _number(name, value))
+                if value == 0:
+                    raise ValueError(f"{name} must be greater than 0, but got 0; leave it out for {absent}.")
+        self._set("flip", flag("flip", self.flip))
 
     def _set(self, name: str, value: Any) -> None:
         """Replace a number by the same one in a type that JSON knows."""

@@ -1,5 +1,6 @@
 """What a model says of images; nothing about the model changes here."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +14,7 @@ from sevenloops.functional.activations import softmax
 from sevenloops.functional.losses import cross_entropy
 from sevenloops.nn import Module
 
-__all__ = ["Evaluation", "evaluate", "predict_logits"]
+__all__ = ["Evaluation", "evaluate", "no_check", "predict_logits"]
 
 _BATCH = 250
 
@@ -71,7 +72,13 @@ class Evaluation:
         return order
 
 
-def predict_logits(model: Module, images: Array, transform: Transform) -> Array:
+def no_check() -> None:
+    """Go on, whatever happens."""
+
+
+def predict_logits(
+    model: Module, images: Array, transform: Transform, *, check: Callable[[], None] = no_check
+) -> Array:
     """Return what a model says of images, as it is when it is not being trained.
 
     Parameters
@@ -81,6 +88,8 @@ def predict_logits(model: Module, images: Array, transform: Transform) -> Array:
         At least one.
     transform : Transform
         What images go through before the model.
+    check : callable
+        Called before each batch; it ends the whole by raising something.
 
     Returns
     -------
@@ -96,14 +105,20 @@ def predict_logits(model: Module, images: Array, transform: Transform) -> Array:
     loader = Loader(images, np.zeros(len(images), np.int64), _BATCH, transform=transform)
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
+    logits: list[Array] = []
     try:
         with no_grad():
-            return np.concatenate([np.asarray(model(batch)) for batch, _ in loader])
+            for batch, _ in loader:
+                check()
+                logits.append(np.asarray(model(batch)))
     finally:
         for module, mode in modes:  # one by one: some may have been frozen in a model that is being trained
             module.training = mode
+    return np.concatenate(logits)
 
 
-def evaluate(model: Module, images: Array, labels: Array, transform: Transform) -> Evaluation:
+def evaluate(
+    model: Module, images: Array, labels: Array, transform: Transform, *, check: Callable[[], None] = no_check
+) -> Evaluation:
     """Let a model answer labelled images; the parameters, and what is raised, are those of `predict_logits`."""
-    return Evaluation(predict_logits(model, images, transform), labels)
+    return Evaluation(predict_logits(model, images, transform, check=check), labels)

@@ -13,7 +13,7 @@ from sevenloops.data import Dataset
 from sevenloops.errors import MissingExtraError
 from sevenloops.files import replacing
 from sevenloops.train.evaluation import Evaluation
-from sevenloops.train.training import EpochRecord
+from sevenloops.train.trainer import EpochRecord
 
 __all__ = ["draw_curves", "draw_mistakes"]
 

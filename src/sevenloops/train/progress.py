@@ -55,6 +55,12 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
+    def skip(self, images: int) -> None:
+        """Begin after so many images, which another process has seen."""
+        if self._bar is not None:
+            self._bar.update(images)
+            self._bar.unpause()  # they took no time here
+
     def step(self, epoch: int, images: int, loss: float, accuracy: float) -> None:
         """Count a batch; loss and accuracy are the epoch's so far."""
         if self._bar is not None:

@@ -3,28 +3,46 @@
 import csv
 import io
 import json
+import os
 import platform
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from sevenloops.data.transforms import Normalize
 from sevenloops.errors import DataError
-from sevenloops.files import replacing
+from sevenloops.files import leftovers, replacing
 from sevenloops.geometry.arguments import integer
 from sevenloops.nn import Module
+from sevenloops.runtime import get_num_threads
 from sevenloops.serialization import load, save
+from sevenloops.train.checkpoint import read_checkpoint, write_checkpoint
 from sevenloops.train.config import TrainConfig
 from sevenloops.train.recipes import build_model
+from sevenloops.train.trainer import Trainer
 from sevenloops.version import __version__
 
-__all__ = ["RunDescription", "RunFolder"]
+__all__ = ["CURVES", "MISTAKES", "RunDescription", "RunFolder"]
 
-_FORMAT = 1  # of config.json
+R = TypeVar("R")
+
+_FORMAT = 2  # of config.json
+
+_CONFIG, _CHECKPOINT, _WEIGHTS, _HISTORY = (
+    "config.json",
+    "checkpoint.safetensors",
+    "weights.safetensors",
+    "history.csv",
+)
+CURVES, MISTAKES = "curves.png", "mistakes.png"
+
+#: What a run may leave, in the order in which a new one removes it: config.json, which makes it a run, is the last.
+_FILES = (_CHECKPOINT, _WEIGHTS, _HISTORY, CURVES, MISTAKES, _CONFIG)
 
 
 @dataclass(frozen=True)
@@ -39,12 +57,15 @@ class RunDescription:
         Channels, height and width.
     normalize : Normalize
         What training images went through.
+    data_hash : str
+        By which the same images and labels are known again.
     """
 
     config: TrainConfig
     class_names: tuple[str, ...]
     image_shape: tuple[int, int, int]
     normalize: Normalize
+    data_hash: str
 
 
 class RunFolder:
@@ -62,8 +83,15 @@ class RunFolder:
         self._written: set[Path] = set()
 
     @classmethod
-    def create(cls, name: str | Path | None, prefix: str) -> "RunFolder":
+    def create(cls, name: str | Path | None, prefix: str, *, force: bool = False) -> "RunFolder":
         """Make a new folder: the one named, or the next free ``runs/PREFIX-<n>``.
+
+        Parameters
+        ----------
+        name : str or path, optional
+        prefix : str
+        force : bool
+            Whether the one named may have files in it. Those of an earlier run are removed, all others stay.
 
         Raises
         ------
@@ -74,11 +102,16 @@ class RunFolder:
         """
         if name is not None:
             path = Path(name)
-            if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+            if path.exists() and not (path.is_dir() and (force or _is_empty(path))):
+                remedy = ", or replace the run in it by --force" if path.is_dir() else ""
                 raise FileExistsError(
-                    f"A run must have a new or empty folder, but {path} exists; choose another name or remove it."
+                    f"A run must have a new or empty folder, but {path} exists; choose another name{remedy}."
                 )
-            return cls._make(path, exist_ok=path.exists())  # not if another process was faster
+            folder = cls._make(path, exist_ok=path.exists())  # not if another process was faster
+            for file in _FILES:
+                (path / file).unlink(missing_ok=True)
+            folder.clean()
+            return folder
         parent = cls._make(Path("runs"), exist_ok=True)
         number = 1
         while True:
@@ -99,6 +132,11 @@ class RunFolder:
         path.mkdir(parents=True, exist_ok=exist_ok)
         return folder
 
+    def clean(self) -> None:
+        """Remove what a process has left that was killed while it was writing."""
+        for file in leftovers(self.path):
+            os.unlink(file)
+
     def discard(self) -> None:
         """Remove what has been written here, and the folders that `create` has made if they are then empty."""
         for file in self._written:
@@ -118,13 +156,10 @@ class RunFolder:
             "image_shape": list(description.image_shape),
             "mean": list(description.normalize.mean),
             "std": list(description.normalize.std),
-            "versions": {
-                "sevenloops": __version__,
-                "numpy": np.__version__,
-                "python": platform.python_version(),
-            },
+            "data_hash": description.data_hash,
+            "made_with": _made_with(),
         }
-        self._write("config.json", json.dumps(content, indent=2) + "\n")
+        self._write(_CONFIG, json.dumps(content, indent=2) + "\n")
 
     def write_history(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Write history.csv: one row per epoch."""
@@ -133,11 +168,15 @@ class RunFolder:
         writer = csv.DictWriter(text, fieldnames=list(records[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(records)
-        self._write("history.csv", text.getvalue())
+        self._write(_HISTORY, text.getvalue())
 
     def write_weights(self, model: Module) -> None:
         """Write weights.safetensors."""
-        save(self._file("weights.safetensors"), model.state_dict())
+        save(self._file(_WEIGHTS), model.state_dict())
+
+    def write_checkpoint(self, trainer: Trainer) -> None:
+        """Write checkpoint.safetensors: all that is needed to go on from here."""
+        write_checkpoint(self._file(_CHECKPOINT), trainer.state_dict())
 
     def _write(self, name: str, text: str) -> None:
         with replacing(self._file(name)) as file:
@@ -150,6 +189,11 @@ class RunFolder:
 
     # --- reading -------------------------------------------------------------------------------------------------
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether a run has written its configuration here."""
+        return (self.path / _CONFIG).is_file()
+
     def read_config(self) -> RunDescription:
         """Read config.json.
 
@@ -158,10 +202,34 @@ class RunFolder:
         DataError
             If the folder is no run's, or the file does not describe one.
         """
-        path = self.path / "config.json"
+        return self._read_config(
+            lambda content: RunDescription(
+                config=TrainConfig.from_json(content["config"], str(self.path / _CONFIG)),
+                class_names=_names(content["class_names"]),
+                image_shape=_image_shape(content["image_shape"]),
+                normalize=_normalize(content["mean"], content["std"], content["image_shape"][0]),
+                data_hash=_text("data_hash", content["data_hash"]),
+            )
+        )
+
+    def read_changes(self) -> list[str]:
+        """Return in what the run was begun otherwise than it would be now ("numpy 2.0.2, now 2.4.6").
+
+        Raises
+        ------
+        DataError
+            As `read_config`.
+        """
+        now = _made_with()
+        before = self._read_config(lambda content: {name: content["made_with"][name] for name in now})
+        return [f"{name} {before[name]}, now {value}" for name, value in now.items() if before[name] != value]
+
+    def _read_config(self, select: Callable[[Any], R]) -> R:
+        """Return what `select` takes from the contents of config.json."""
+        path = self.path / _CONFIG
         if not path.is_file():
             raise DataError(
-                f"A run is a folder with config.json, but {self.path} has none; "
+                f"A run is a folder with {_CONFIG}, but {self.path} has none; "
                 f"name one that sevenloops train has made, such as runs/lenet5-digits-1."
             )
         try:
@@ -171,12 +239,7 @@ class RunFolder:
                     f"{path} must be of format {_FORMAT}, but is of format {content['format']!r}; "
                     f"use the version of sevenloops that wrote it."
                 )
-            return RunDescription(
-                config=TrainConfig.from_json(content["config"], str(path)),
-                class_names=_names(content["class_names"]),
-                image_shape=_image_shape(content["image_shape"]),
-                normalize=_normalize(content["mean"], content["std"], content["image_shape"][0]),
-            )
+            return select(content)
         except DataError:
             raise
         except KeyError as error:
@@ -195,15 +258,18 @@ class RunFolder:
         DataError
             If weights.safetensors is missing, damaged or of another model.
         """
-        path = self.path / "weights.safetensors"
+        path = self.path / _WEIGHTS
         if not path.is_file():
-            raise DataError(f"{self.path} must hold weights.safetensors, but does not; the run may not have ended.")
+            raise DataError(
+                f"{self.path} must hold {_WEIGHTS}, but does not, since no epoch has ended there; "
+                f"go on by sevenloops train --resume {shlex.quote(str(self.path))}."
+            )
         try:
             model = build_model(
                 description.config, description.image_shape[0], len(description.class_names), np.random.default_rng(0)
             )
         except ValueError as error:
-            raise DataError(f"{self.path / 'config.json'} must describe a model that exists: {error}") from None
+            raise DataError(f"{self.path / _CONFIG} must describe a model that exists: {error}") from None
         weights = load(path)
         try:
             model.load_state_dict(weights)
@@ -212,6 +278,50 @@ class RunFolder:
                 f"{path} must hold the weights of the model that config.json describes: {error}"
             ) from None
         return model.eval()
+
+    def read_checkpoint(self, trainer: Trainer) -> bool:
+        """Put a trainer where checkpoint.safetensors was written; return whether one was.
+
+        Raises
+        ------
+        DataError
+            If it is damaged, or another run's.
+        """
+        path = self.path / _CHECKPOINT
+        if not path.is_file():
+            return False
+        state = read_checkpoint(path)
+        try:
+            trainer.load_state_dict(state)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            reason = str(error).rstrip(".")
+            raise DataError(
+                f"{path} must hold the state of the run that {_CONFIG} describes, but does not ({reason}); "
+                f"remove it to start again."
+            ) from None
+        return True
+
+
+def _is_empty(folder: Path) -> bool:
+    """Whether nothing is in a folder but what a killed process has left."""
+    return len(leftovers(folder)) == sum(1 for _ in folder.iterdir())
+
+
+def _made_with() -> dict[str, Any]:
+    """Return what the bits of a result depend on beside configuration and data."""
+    return {
+        "sevenloops": __version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "threads": get_num_threads(),
+    }
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, but got {value!r:.100}")
+    return value
 
 
 def _names(values: Any) -> tuple[str, ...]:

@@ -1,143 +1,24 @@
-"""The training loop, and a whole run from data set to folder."""
+"""A whole run, from configuration and data set to the folder that is left, in one go or in several."""
 
-import math
-import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+import hashlib
+from dataclasses import asdict
+from functools import cached_property, partial
 
 import numpy as np
 
-from sevenloops.autograd import Tensor
-from sevenloops.data import Compose, Dataset, Loader, Normalize, RandomShift, Transform
-from sevenloops.errors import ShapeError
+from sevenloops.data import Compose, Dataset, Loader, Normalize, RandomHorizontalFlip, RandomShift, Transform
+from sevenloops.errors import DataError, ShapeError
 from sevenloops.functional.losses import cross_entropy
 from sevenloops.nn import Module
-from sevenloops.optim import Optimizer
-from sevenloops.schedules import CosineAnnealingLR
 from sevenloops.train.config import TrainConfig
 from sevenloops.train.evaluation import Evaluation, evaluate, predict_logits
+from sevenloops.train.interrupt import Interrupts, Stopped
 from sevenloops.train.progress import Progress
 from sevenloops.train.recipes import build_model, build_optimizer, build_schedule
 from sevenloops.train.run_folder import RunDescription, RunFolder
+from sevenloops.train.trainer import EpochRecord, Trainer
 
-__all__ = ["EpochRecord", "TrainingRun", "train"]
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """How an epoch went: a row of history.csv.
-
-    Attributes
-    ----------
-    epoch : int
-        From 1.
-    train_loss, train_accuracy : float
-        Over the epoch's images, each as its batch was answered before its step.
-    test_loss, test_accuracy : float
-        After the epoch.
-    seconds, images_per_second : float
-        Of training, without testing.
-    """
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    test_loss: float
-    test_accuracy: float
-    seconds: float
-    images_per_second: float
-
-    def __str__(self) -> str:
-        return (
-            f"epoch {self.epoch}: loss {self.train_loss:.4f}, accuracy {100 * self.train_accuracy:.2f} %; "
-            f"test {self.test_loss:.4f}, {100 * self.test_accuracy:.2f} %; {self.images_per_second:,.0f} images/s"
-        )
-
-
-def train(
-    model: Module,
-    optimizer: Optimizer,
-    loader: Loader,
-    dataset: Dataset,
-    epochs: int,
-    *,
-    test_transform: Transform,
-    progress: Progress,
-    schedule: CosineAnnealingLR | None = None,
-) -> Iterator[tuple[EpochRecord, Evaluation]]:
-    """Train a model, and yield after each epoch how it went and what the model says of the test images.
-
-    Parameters
-    ----------
-    model : Module
-    optimizer : Optimizer
-        Of the model's parameters.
-    loader : Loader
-        The batches to train on.
-    dataset : Dataset
-        Its test images are those to test on.
-    epochs : int
-    test_transform : Transform
-        What test images go through before the model.
-    progress : Progress
-        Told of every batch and every epoch.
-    schedule : CosineAnnealingLR, optional
-        Takes a step after each of the optimizer's.
-
-    Raises
-    ------
-    FloatingPointError
-        If a loss is not finite; the model is then of no use.
-    """
-    for epoch in range(1, epochs + 1):
-        start = time.perf_counter()
-        seen, loss, accuracy = _train_epoch(model, optimizer, loader, schedule, epoch, progress)
-        seconds = time.perf_counter() - start
-        with _quiet_overflow():
-            outcome = evaluate(model, dataset.test_images, dataset.test_labels, test_transform)
-            test_loss = _finite(outcome.loss, f"on the test images after epoch {epoch}")
-        record = EpochRecord(epoch, loss, accuracy, test_loss, outcome.accuracy, seconds, seen / seconds)
-        yield record, outcome
-        progress.line(str(record))
-
-
-def _train_epoch(
-    model: Module,
-    optimizer: Optimizer,
-    loader: Loader,
-    schedule: CosineAnnealingLR | None,
-    epoch: int,
-    progress: Progress,
-) -> tuple[int, float, float]:
-    """Go through the loader's batches once; return the number of images, mean loss and accuracy."""
-    seen, right, total = 0, 0, 0.0
-    model.train()
-    with _quiet_overflow():
-        for step, (images, labels) in enumerate(loader, 1):
-            logits = model(Tensor(images))
-            loss = cross_entropy(logits, labels)
-            value = _finite(loss.item(), f"at step {step} of epoch {epoch}")
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            if schedule is not None:
-                schedule.step()
-            seen += len(labels)
-            right += int((logits.numpy().argmax(axis=1) == labels).sum())
-            total += value * len(labels)
-            progress.step(epoch, len(labels), total / seen, right / seen)
-    return seen, total / seen, right / seen
-
-
-def _quiet_overflow() -> np.errstate:
-    """Keep NumPy from warning of what `_finite` finds."""
-    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
-
-
-def _finite(loss: float, where: str) -> float:
-    if not math.isfinite(loss):
-        raise FloatingPointError(f"The loss must stay finite, but it is {loss} {where}; use a smaller learning rate.")
-    return loss
+__all__ = ["TrainingRun"]
 
 
 class TrainingRun:
@@ -150,9 +31,10 @@ class TrainingRun:
 
     Attributes
     ----------
-    model : Module
-    history : list of EpochRecord
-        Of the epochs that are in the folder.
+    trainer : Trainer
+        The model, and all that changes it.
+    saved_epochs : int
+        How many epochs the weights in the folder have been trained for.
 
     Raises
     ------
@@ -169,25 +51,70 @@ class TrainingRun:
         model_seed, loader_seed = np.random.SeedSequence(config.seed).spawn(2)
         self.config = config
         self.dataset = dataset
-        self.history: list[EpochRecord] = []
+        self.saved_epochs = 0
         self.normalize = Normalize.from_images(dataset.train_images)
-        self.model = build_model(
+        model = build_model(
             config, dataset.image_shape[0], len(dataset.class_names), np.random.default_rng(model_seed)
         )
-        self._loader = Loader(
+        loader = Loader(
             dataset.train_images,
             dataset.train_labels,
             config.batch_size,
             shuffle=True,
             rng=np.random.default_rng(loader_seed),
-            transform=Compose([RandomShift(config.shift), self.normalize]) if config.shift else self.normalize,
+            transform=Compose([*_distortions(config), self.normalize]),
         )
-        self._optimizer = build_optimizer(config, self.model.parameters())
-        self._schedule = build_schedule(config, self._optimizer, config.epochs * len(self._loader))
-        predict_logits(self.model, dataset.test_images[:1], self.normalize)
+        optimizer = build_optimizer(config, model.parameters())
+        self.trainer = Trainer(
+            model,
+            optimizer,
+            loader,
+            schedule=build_schedule(config, optimizer, len(loader)),
+            loss=partial(cross_entropy, label_smoothing=config.label_smoothing),
+            clip_norm=config.clip_norm,
+        )
+        predict_logits(model, dataset.test_images[:1], self.normalize)
+
+    @property
+    def model(self) -> Module:
+        """The model that is trained."""
+        return self.trainer.model
+
+    @property
+    def history(self) -> list[EpochRecord]:
+        """How each epoch that is done went."""
+        return self.trainer.history
+
+    @cached_property
+    def description(self) -> RunDescription:
+        """What the folder's config.json says of the run."""
+        dataset = self.dataset
+        return RunDescription(self.config, dataset.class_names, dataset.image_shape, self.normalize, _hash(dataset))
+
+    def restore(self, folder: RunFolder) -> None:
+        """Go back to where the folder's checkpoint was written; to the beginning if none was.
+
+        Raises
+        ------
+        DataError
+            If the data are not those that the run began with, or the checkpoint is damaged or another run's.
+        """
+        expected, found = folder.read_config().data_hash, self.description.data_hash
+        if found != expected:
+            raise DataError(
+                f"A run goes on with the images and labels that it began with, but {self.dataset} has others "
+                f"(SHA-256 {found:.12}…, and {folder.path} began with {expected:.12}…); name their folder by --data."
+            )
+        folder.clean()
+        folder.read_checkpoint(self.trainer)
+        if self.history:
+            self._write_results(folder)  # it may have been killed after the checkpoint, and before these
 
     def run(self, folder: RunFolder, *, quiet: bool = False) -> Evaluation:
-        """Train, and leave configuration, weights and history in the folder, from the first whole epoch on.
+        """Train to the end, and leave configuration, checkpoint, weights and history in the folder on the way.
+
+        The configuration is written at once, the others after each epoch. A signal is obeyed between two steps,
+        where the checkpoint is written again.
 
         Parameters
         ----------
@@ -202,25 +129,55 @@ class TrainingRun:
 
         Raises
         ------
+        Stopped
+            If Ctrl-C or SIGTERM came; calling `run` again goes on.
         FloatingPointError
-            If a loss is not finite.
+            If a loss or a gradient is not finite.
         """
-        config, dataset = self.config, self.dataset
-        description = RunDescription(config, dataset.class_names, dataset.image_shape, self.normalize)
-        with Progress(config.epochs, len(dataset.train_images), quiet=quiet) as progress:
-            for record, outcome in train(
-                self.model,
-                self._optimizer,
-                self._loader,
-                dataset,
-                config.epochs,
-                test_transform=self.normalize,
-                progress=progress,
-                schedule=self._schedule,
-            ):
-                folder.write_weights(self.model)
-                folder.write_history(asdict(row) for row in (*self.history, record))
-                folder.write_config(description)
-                self.history.append(record)
-                final = outcome
-        return final
+        config, dataset, trainer = self.config, self.dataset, self.trainer
+        if not folder.is_begun:
+            folder.write_config(self.description)
+        outcome = None
+        images = len(dataset.train_images)
+        with Interrupts(quiet=quiet) as interrupts, Progress(config.epochs, images, quiet=quiet) as progress:
+            progress.skip(len(self.history) * images + trainer.sums.images)
+            try:
+                for _, outcome in trainer.fit(  # noqa: B007 (the last one is the run's)
+                    dataset,
+                    config.epochs,
+                    test_transform=self.normalize,
+                    progress=progress,
+                    check=interrupts.check,
+                ):
+                    folder.write_checkpoint(trainer)
+                    self._write_results(folder)
+            except Stopped:
+                folder.write_checkpoint(trainer)
+                raise
+        if outcome is None:  # all epochs had been done
+            outcome = evaluate(self.model, dataset.test_images, dataset.test_labels, self.normalize)
+        return outcome
+
+    def _write_results(self, folder: RunFolder) -> None:
+        folder.write_weights(self.model)
+        folder.write_history(asdict(record) for record in self.history)
+        self.saved_epochs = len(self.history)
+
+
+def _distortions(config: TrainConfig) -> list[Transform]:
+    """Return what training images go through, and test images do not."""
+    distortions: list[Transform] = []
+    if config.shift:
+        distortions.append(RandomShift(config.shift))
+    if config.flip:
+        distortions.append(RandomHorizontalFlip())
+    return distortions
+
+
+def _hash(dataset: Dataset) -> str:
+    """Return what the same images and labels are known by."""
+    digest = hashlib.sha256()
+    for array in (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels):
+        digest.update(f"{array.shape} {array.dtype.str}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -9,11 +9,12 @@ import numpy.typing as npt
 from sevenloops.arrays import ArrayLike
 from sevenloops.autograd import Tensor
 from sevenloops.errors import ShapeError
-from sevenloops.functional.convolution import conv2d
+from sevenloops.functional.padding import pad
 from sevenloops.functional.shaping import flatten
 from sevenloops.nn import init
 from sevenloops.nn.activation import ReLU, Tanh
 from sevenloops.nn.conv import Conv2d
+from sevenloops.nn.dropout import Dropout
 from sevenloops.nn.linear import Linear
 from sevenloops.nn.module import Module, Parameter
 from sevenloops.nn.pooling import AvgPool2d, MaxPool2d
@@ -46,11 +47,13 @@ class LeNet5(Module):
         The published one, or the modern one.
     pool : {"avg", "max"}
         The published one, or the modern one.
+    dropout : float
+        The share of fc1's features that each training step leaves out.
     algorithm : str
         That of the convolutions: one of `sevenloops.algorithms()`, or "auto".
     rng : Generator, seed or None
         Where the initial weights are drawn from: by xavier_uniform_ for tanh and kaiming_uniform_ for relu, with the
-        gain of the activation. Biases start at 0.
+        gain of the activation. Biases start at 0. Dropout goes on drawing from it.
     dtype : float16, float32 or float64
         Of the parameters, and so of the images.
 
@@ -82,6 +85,7 @@ class LeNet5(Module):
         activation: str = "tanh",
         pool: str = "avg",
         *,
+        dropout: float = 0.0,
         algorithm: str = "auto",
         rng: init.Rng = None,
         dtype: npt.DTypeLike = np.float32,
@@ -90,7 +94,7 @@ class LeNet5(Module):
         for name, value, known in (("activation", activation, _ACTIVATIONS), ("pool", pool, _POOLS)):
             if value not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, but got {value!r}.")
-        self.conv1 = Conv2d(in_channels, 6, 5, padding=2, algorithm=algorithm, dtype=dtype)
+        self.conv1 = Conv2d(in_channels, 6, 5, algorithm=algorithm, dtype=dtype)
         self.conv2 = Conv2d(6, 16, 5, algorithm=algorithm, dtype=dtype)
         self.conv3 = Conv2d(16, 120, 5, algorithm=algorithm, dtype=dtype)
         self.fc1 = Linear(120, 84, dtype=dtype)
@@ -98,6 +102,7 @@ class LeNet5(Module):
         self.activation = _ACTIVATIONS[activation]()
         self.pool = _POOLS[pool](2)
         generator = np.random.default_rng(rng)
+        self.dropout = Dropout(dropout, rng=generator)
         for parameter in self.parameters():
             self._initialise(parameter, activation, generator)
 
@@ -112,12 +117,12 @@ class LeNet5(Module):
 
     def forward(self, x: Tensor | ArrayLike) -> Any:
         """Return the logits, (N, num_classes), of images (N, in_channels, 28 or 32, 28 or 32), or without N."""
-        size = np.shape(x)[-2:]
-        if size not in ((28, 28), (32, 32)):
-            raise ShapeError(f"LeNet5 takes images of 28×28 or 32×32, but the shape is {np.shape(x)}; resize them.")
-        padding = (32 - size[0]) // 2
-        x = conv2d(x, self.conv1.weight, self.conv1.bias, padding=padding, algorithm=self.conv1.algorithm)
-        x = self.pool(self.activation(x))
+        shape = np.shape(x)
+        if shape[-2:] not in ((28, 28), (32, 32)):
+            raise ShapeError(f"LeNet5 takes images of 28×28 or 32×32, but the shape is {shape}; resize them.")
+        if shape[-1] == 28:
+            x = pad(x, (2, 2, 2, 2))
+        x = self.pool(self.activation(self.conv1(x)))
         x = self.pool(self.activation(self.conv2(x)))
         x = flatten(self.activation(self.conv3(x)), -3)
-        return self.fc2(self.activation(self.fc1(x)))
+        return self.fc2(self.dropout(self.activation(self.fc1(x))))

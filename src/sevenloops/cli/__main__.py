@@ -1,0 +1,7 @@
+"""``python -m sevenloops.cli``."""
+
+import sys
+
+from sevenloops.cli import main
+
+sys.exit(main())

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sevenloops import nn, optim
-from sevenloops.schedules import CosineAnnealingLR
+from sevenloops.schedules import CosineAnnealingLR, CosineAnnealingWarmRestarts
 
 
 def optimizer_with(*rates):
@@ -69,3 +69,31 @@ def test_the_optimizer_steps_by_the_rate_of_now():
 def test_what_is_refused(steps, low, error):
     with pytest.raises(error, match=r"(T_max|eta_min) must be"):
         CosineAnnealingLR(optimizer_with(0.1), steps, low)
+
+
+@given(st.integers(1, 6), st.integers(1, 3), st.floats(1e-4, 10), st.floats(0, 1e-4))
+def test_restarts_are_cosines_one_after_the_other(first, times, base, low):
+    expected, period = [], first
+    while len(expected) < 40:
+        falling = rates_of(CosineAnnealingLR(optimizer_with(base), period, low), period - 1)
+        expected += [rate for (rate,) in falling]
+        period *= times
+    rates = np.ravel(rates_of(CosineAnnealingWarmRestarts(optimizer_with(base), first, times, low), 39))
+    np.testing.assert_array_equal(rates, expected[:40])
+
+
+def test_restarts_may_fall_within_an_epoch():
+    schedule = CosineAnnealingWarmRestarts(optimizer_with(0.2), 2, 2)
+    for epoch, share in ((0.5, 0.25), (1.0, 0.5), (1.5, 0.75), (2.0, 0.0), (5.0, 0.75), (6.0, 0.0)):
+        schedule.step(epoch)
+        np.testing.assert_allclose(schedule.get_last_lr(), [0.1 * (1 + math.cos(math.pi * share))], rtol=1e-12)
+    schedule.step()
+    assert schedule.last_epoch == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"), [((0,), ValueError), ((1, 0), ValueError), ((1.5,), TypeError), ((1, 1, -1), ValueError)]
+)
+def test_what_restarts_refuse(arguments, error):
+    with pytest.raises(error, match=r"(T_0|T_mult|eta_min) must be"):
+        CosineAnnealingWarmRestarts(optimizer_with(0.1), *arguments)

@@ -12,19 +12,25 @@ from sevenloops.schedules.base import Check, LRScheduler
 __all__ = ["ChainedScheduler", "SequentialLR"]
 
 
-def _members(kind: str, schedulers: Any, optimizer: Optimizer | None) -> list[LRScheduler]:
-    """Return the schedules, checked: at least one, all of one optimizer, and of those that know their rates."""
-    if not is_sequence(schedulers) or not len(schedulers):
-        raise ValueError(f"{kind} needs a list of at least one schedule, but got {schedulers!r:.100}.")
+def _members(kind: str, schedulers: Any) -> list[LRScheduler]:
+    """Return the schedules, checked: at least one, each one that knows its rates, and all of one optimizer."""
+    if not is_sequence(schedulers):
+        raise TypeError(f"{kind} needs a list of schedules, but got {schedulers!r:.100}.")
+    if not len(schedulers):
+        raise ValueError(f"{kind} needs at least one schedule, but the list is empty.")
     for index, member in enumerate(schedulers):
         if not isinstance(member, LRScheduler):
             raise TypeError(
                 f"{kind} is made of schedules that know the rate of every step, but schedulers[{index}] is a "
                 f"{type(member).__name__}; step that one by itself."
             )
-        if member.optimizer is not (optimizer or schedulers[0].optimizer):
-            raise ValueError(f"{kind} must be of one optimizer, but schedulers[{index}] is of another one.")
+        _check_optimizer(kind, index, member, schedulers[0].optimizer)
     return list(schedulers)
+
+
+def _check_optimizer(kind: str, index: int, member: LRScheduler, optimizer: Optimizer) -> None:
+    if member.optimizer is not optimizer:
+        raise ValueError(f"{kind} must be of one optimizer, but schedulers[{index}] is of another one.")
 
 
 class _Composed(LRScheduler):
@@ -126,15 +132,27 @@ class SequentialLR(_Composed):
         milestones: Sequence[int],
         last_epoch: int = -1,
     ) -> None:
-        self._schedulers = _members("SequentialLR", schedulers, optimizer)
+        self._schedulers = _members("SequentialLR", schedulers)
+        _check_optimizer("SequentialLR", 0, self._schedulers[0], optimizer)
+        super().__init__(optimizer, last_epoch, milestones=milestones)
+
+    def _start(self, last_epoch: int) -> None:
+        self._check_number(self.milestones)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["initial_lr"]
+        super()._start(last_epoch)
+
+    def _checked(self, state: Any) -> dict[str, Any]:
+        checked = super()._checked(state)
+        self._check_number(checked["milestones"])
+        return checked
+
+    def _check_number(self, milestones: list[int]) -> None:
         if len(milestones) != len(self._schedulers) - 1:
             raise ValueError(
                 f"milestones must be one less than the schedules, {len(self._schedulers) - 1}, "
                 f"but got {len(milestones)}."
             )
-        for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"]
-        super().__init__(optimizer, last_epoch, milestones=milestones)
 
     def _active(self, epoch: float) -> list[tuple[LRScheduler, float]]:
         index = bisect_right(self.milestones, epoch)
@@ -173,8 +191,10 @@ class ChainedScheduler(_Composed):
     """
 
     def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None) -> None:
-        self._schedulers = _members("ChainedScheduler", schedulers, optimizer)
+        self._schedulers = _members("ChainedScheduler", schedulers)
         first = self._schedulers[0]
+        if optimizer is not None:
+            _check_optimizer("ChainedScheduler", 0, first, optimizer)
         for index, member in enumerate(self._schedulers):
             if member.last_epoch != first.last_epoch:
                 raise ValueError(

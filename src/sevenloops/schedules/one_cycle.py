@@ -191,16 +191,18 @@ class OneCycleLR(LRScheduler):
             raise ValueError(
                 f"OneCycleLR must take at most its total_steps={self.total_steps} steps, but this is step {epoch}."
             )
+        end = self.total_steps - 1
+        epoch = min(epoch, end)
         rising = self.pct_start * self.total_steps
-        ends = [0.0, rising - 1, 2 * rising - 2, self.total_steps - 1]
+        ends = [0.0, rising - 1, 2 * rising - 2, end]
         if not self.three_phase:
             del values[2], ends[2]
         phase = 1
         while phase < len(ends) - 1 and epoch > ends[phase]:
             phase += 1
         first, last = ends[phase - 1], ends[phase]
-        share = min((epoch - first) / (last - first), 1.0) if last > first else 1.0
-        start, end = values[phase - 1], values[phase]
+        share = (epoch - first) / (last - first) if last > first else 1.0
+        start, goal = values[phase - 1], values[phase]
         if self.anneal_strategy == "cos":
-            return end + (start - end) / 2 * (1 + math.cos(math.pi * share))
-        return start + (end - start) * share
+            return goal + (start - goal) / 2 * (1 + math.cos(math.pi * share))
+        return start + (goal - start) * share

@@ -318,3 +318,37 @@ def test_the_repr_is_a_tree():
         ")"
     )
     assert repr(Module()) == "Module()"
+
+
+# --- dtypes ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("half", np.float16), ("float", np.float32), ("double", np.float64)])
+def test_conversion_reaches_parameters_gradients_and_float_buffers(name, dtype):
+    model = nn.Sequential(nn.Conv2d(1, 2, 3, rng=0), nn.Sequential(nn.BatchNorm2d(2)))
+    before = model.state_dict()
+    for parameter in model.parameters():
+        parameter.grad = np.ones_like(parameter.data)
+    assert getattr(model, name)() is model
+    for parameter in model.parameters():
+        assert parameter.dtype == parameter.grad.dtype == dtype
+    for key, value in model.state_dict().items():
+        assert value.dtype == (np.int64 if key.endswith("num_batches_tracked") else dtype)
+        np.testing.assert_array_equal(value, before[key].astype(value.dtype))
+    assert model(np.zeros((2, 1, 5, 5), dtype)).dtype == dtype
+    assert model[1][0].running_mean.dtype == dtype
+
+
+def test_a_parameter_in_two_places_is_converted_once():
+    shared = nn.Linear(2, 2, rng=0)
+    model = nn.Sequential(shared, shared).to("float64")
+    assert model[0].weight is model[1].weight
+    assert model[0].weight.dtype == np.float64
+
+
+@pytest.mark.parametrize("dtype", [np.int64, "complex64", bool])
+def test_other_dtypes_are_refused_and_change_nothing(dtype):
+    model = nn.Linear(2, 2, rng=0)
+    with pytest.raises(TypeError, match="must be float16, float32 or float64, but got"):
+        model.to(dtype)
+    assert model.weight.dtype == np.float32

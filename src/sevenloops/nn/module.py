@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from sevenloops.arrays import Array, ArrayLike
+from sevenloops.arrays import DTYPES, Array, ArrayLike
 from sevenloops.autograd import Tensor
 from sevenloops.errors import ShapeError
 from sevenloops.geometry.arguments import flag
@@ -232,6 +233,44 @@ class Module(Hooked):
     def eval(self) -> Self:
         """Switch from training to evaluation, here and in every module below; return this module."""
         return self.train(False)
+
+    def to(self, dtype: npt.DTypeLike) -> Self:
+        """Convert all parameters, gradients and float buffers, here and below; return this module.
+
+        Parameters
+        ----------
+        dtype : float16, float32 or float64
+            An optimizer is made after it, since it keeps arrays of the parameters' dtype.
+
+        Raises
+        ------
+        TypeError
+            If the dtype is another one.
+        """
+        wanted = np.dtype(dtype)
+        if wanted not in DTYPES:
+            raise TypeError(f"dtype must be float16, float32 or float64, but got {wanted}.")
+        for parameter in self.parameters():
+            parameter.data = parameter.data.astype(wanted, copy=False)
+            if parameter.grad is not None:
+                parameter.grad = parameter.grad.astype(wanted, copy=False)
+        for module in self.modules():
+            for name, buffer in list(module._own_buffers()):
+                if buffer.dtype in DTYPES:
+                    vars(module)[name] = buffer.astype(wanted, copy=False)
+        return self
+
+    def half(self) -> Self:
+        """Convert to float16, as `to` does."""
+        return self.to(np.float16)
+
+    def float(self) -> Self:
+        """Convert to float32, as `to` does."""
+        return self.to(np.float32)
+
+    def double(self) -> Self:
+        """Convert to float64, as `to` does."""
+        return self.to(np.float64)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Set whether gradients are computed for the parameters here and below (freeze or thaw them)."""

@@ -99,6 +99,9 @@ from sevenloops.functional.pooling import (
     max_pool2d_input_grad,
     max_pool3d,
     max_pool3d_input_grad,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
     pooling_algorithms,
 )
 from sevenloops.functional.powers import pow, reciprocal, rsqrt, sqrt, square
@@ -217,6 +220,9 @@ __all__ = [
     "max_pool2d_input_grad",
     "max_pool3d",
     "max_pool3d_input_grad",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "maximum",
     "mean",
     "min",

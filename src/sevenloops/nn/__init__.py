@@ -74,6 +74,7 @@ from sevenloops.nn.pooling import (
 )
 from sevenloops.nn.residual import Identity, Residual
 from sevenloops.nn.summary import Summary, summary
+from sevenloops.nn.unpool import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 
 __all__ = [
     "CELU",
@@ -131,6 +132,9 @@ __all__ = [
     "MaxPool2d",
     "MaxPool3d",
     "Mish",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
+    "MaxUnpool3d",
     "Module",
     "ModuleList",
     "NLLLoss",

@@ -37,6 +37,7 @@ from sevenloops.functional.pooling.maximum import (
     max_pool2d,
     max_pool3d,
 )
+from sevenloops.functional.pooling.unpool import max_unpool1d, max_unpool2d, max_unpool3d
 from sevenloops.functional.pooling.whole import (
     global_avg_pool1d,
     global_avg_pool2d,
@@ -77,5 +78,8 @@ __all__ = [
     "max_pool2d_input_grad",
     "max_pool3d",
     "max_pool3d_input_grad",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "pooling_algorithms",
 ]

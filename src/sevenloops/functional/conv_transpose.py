@@ -49,8 +49,14 @@ def _vjp(
     return dx, dw, db
 
 
+def _keep(saved: tuple[Array, Array], needs: tuple[bool, ...]) -> tuple[Array | None, Array | None]:
+    """Each gradient reads the other operand: what has a frozen weight keeps no activation."""
+    x, weight = saved
+    return x if needs[1] else None, weight if needs[0] else None
+
+
 #: Attributes: geometry (of the convolution from the result to x), form, options, plans.
-CONV_TRANSPOSE = Operation("conv_transpose", _forward, _vjp)
+CONV_TRANSPOSE = Operation("conv_transpose", _forward, _vjp, _keep)
 
 
 def _transpose(axes: int, x: Any, weight: Any, bias: Any, layout: str, options: Options, **parameters: Any) -> Any:

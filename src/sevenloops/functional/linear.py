@@ -29,25 +29,31 @@ def _vjp(
     grad: Array, saved: tuple[Array, Array], needs: tuple[bool, ...]
 ) -> tuple[Array | None, Array | None, Array | None]:
     x, weight = saved
-    wide = compute_dtype(x.dtype)
+    wide = compute_dtype(grad.dtype)
     rows = _rows(grad).astype(wide, copy=False)
     dx = dw = db = None
     if needs[0]:
         dx = np.empty((len(rows), weight.shape[1]), wide)
         kernel("input_grad")(rows, weight.astype(wide, copy=False), dx)
-        dx = dx.astype(x.dtype, copy=False).reshape(x.shape)
+        dx = dx.astype(grad.dtype, copy=False).reshape(*grad.shape[:-1], weight.shape[1])
     if needs[1]:
-        dw = np.empty(weight.shape, wide)
+        dw = np.empty((rows.shape[1], x.shape[-1]), wide)
         kernel("weight_grad")(rows, _rows(x).astype(wide, copy=False), dw)
-        dw = dw.astype(x.dtype, copy=False)
+        dw = dw.astype(grad.dtype, copy=False)
     if needs[2]:
-        db = np.empty(len(weight), wide)
+        db = np.empty(rows.shape[1], wide)
         kernel("bias_grad")(rows, db)
-        db = db.astype(x.dtype, copy=False)
+        db = db.astype(grad.dtype, copy=False)
     return dx, dw, db
 
 
-LINEAR = Operation("linear", _forward, _vjp)
+def _keep(saved: tuple[Array, Array], needs: tuple[bool, ...]) -> tuple[Array | None, Array | None]:
+    """Each gradient reads the other operand: what has a frozen weight keeps no activation."""
+    x, weight = saved
+    return x if needs[1] else None, weight if needs[0] else None
+
+
+LINEAR = Operation("linear", _forward, _vjp, _keep)
 
 
 def linear(x: Tensor | ArrayLike, weight: Tensor | ArrayLike, bias: Tensor | ArrayLike | None = None) -> Any:

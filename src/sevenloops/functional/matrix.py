@@ -9,7 +9,7 @@ from sevenloops import products
 from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_arrays
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
-from sevenloops.functional.arithmetic import unbroadcast
+from sevenloops.functional.arithmetic import unbroadcast, widened
 
 __all__ = ["MATMUL", "METHODS", "matmul"]
 
@@ -31,30 +31,39 @@ def _forward(left: Any, right: Any) -> tuple[Array, Any]:
     _check(left.shape, right.shape)
     wide = compute_dtype(left.dtype)
     result = _product(left.astype(wide, copy=False), right.astype(wide, copy=False))
-    return result.astype(left.dtype, copy=False), (left, right)
+    return result.astype(left.dtype, copy=False), (left.shape, right.shape, left, right)
+
+
+def _keep(saved: Any, needs: tuple[bool, ...]) -> Any:
+    """Each gradient reads the other operand."""
+    left_shape, right_shape, left, right = saved
+    return left_shape, right_shape, left if needs[1] else None, right if needs[0] else None
 
 
 def _vjp(grad: Array, saved: Any, needs: tuple[bool, ...]) -> tuple[Array | None, Array | None]:
     # With matrices, Y = A·B: dA = dY·Bᵀ and dB = Aᵀ·dY. A vector on the left is a row, one on the right a column.
-    left, right = saved
-    wide = compute_dtype(grad.dtype)
-    a, b, g = left.astype(wide, copy=False), right.astype(wide, copy=False), grad.astype(wide, copy=False)
-    if right.ndim == 1:
-        b, g = b[:, None], g[..., None]
-    if left.ndim == 1:
-        a, g = a[None, :], g[..., None, :]
+    left_shape, right_shape, left, right = saved
+    a_shape = left_shape if len(left_shape) > 1 else (1, *left_shape)
+    b_shape = right_shape if len(right_shape) > 1 else (*right_shape, 1)
+    g = widened(grad)
+    if len(right_shape) == 1:
+        g = g[..., None]
+    if len(left_shape) == 1:
+        g = g[..., None, :]
     da = db = None
     if needs[0]:
-        da = unbroadcast(_product(g, b.swapaxes(-1, -2)), a.shape, grad.dtype).reshape(left.shape)
+        b = widened(right).reshape(b_shape)
+        da = unbroadcast(_product(g, b.swapaxes(-1, -2)), a_shape, grad.dtype).reshape(left_shape)
     if needs[1]:
-        if b.ndim == 2:
-            db = products.matmul(_rows(a).T, _rows(g)).astype(grad.dtype, copy=False).reshape(right.shape)
+        a = widened(left).reshape(a_shape)
+        if len(b_shape) == 2:
+            db = products.matmul(_rows(a).T, _rows(g)).astype(grad.dtype, copy=False).reshape(right_shape)
         else:
-            db = unbroadcast(products.matmul(a.swapaxes(-1, -2), g), b.shape, grad.dtype).reshape(right.shape)
+            db = unbroadcast(products.matmul(a.swapaxes(-1, -2), g), b_shape, grad.dtype).reshape(right_shape)
     return da, db
 
 
-MATMUL = Operation("matmul", _forward, _vjp)
+MATMUL = Operation("matmul", _forward, _vjp, _keep)
 
 
 def matmul(input: Tensor | ArrayLike, other: Tensor | ArrayLike) -> Any:

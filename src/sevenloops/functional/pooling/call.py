@@ -62,9 +62,13 @@ def _max_forward(
     y, indices = execute.max_forward(entered, geometry, algorithm, return_indices or keep_indices, last)
     if indices is None or not return_indices:
         return form.leave(y), (indices, last)
-    returned = form.leave(indices)
-    # Whoever gets the indices may write to them, and the gradient must not see that.
-    return (form.leave(y), returned), (indices.copy("K") if keep_indices else indices, last)
+    return (form.leave(y), form.leave(indices)), (indices, last)
+
+
+def _max_keep(saved: tuple[Array, bool], needs: tuple[bool, ...]) -> tuple[Array, bool]:
+    """Keep a copy, since whoever is given the indices may write to them, and in 2 bytes each where that is enough."""
+    indices, last = saved
+    return indices.astype(np.min_scalar_type(-1 - int(indices.max(initial=0)))), last
 
 
 def _max_vjp(
@@ -78,7 +82,8 @@ def _max_vjp(
     **_: Any,
 ) -> tuple[Array]:
     indices, last = saved
-    return (form.leave(execute.max_input_grad(form.enter(grad), indices, geometry, algorithm, last)),)
+    positions = indices.astype(np.int64, copy=False)
+    return (form.leave(execute.max_input_grad(form.enter(grad), positions, geometry, algorithm, last)),)
 
 
 def _avg_forward(
@@ -114,8 +119,8 @@ def _avg_vjp(
 
 
 #: Attributes: geometry, form, algorithm, return_indices, keep_indices (whether a gradient may be asked for).
-MAX_POOL = Operation("max_pool", _max_forward, _max_vjp)
-ADAPTIVE_MAX_POOL = Operation("adaptive_max_pool", _max_forward, _max_vjp)
+MAX_POOL = Operation("max_pool", _max_forward, _max_vjp, _max_keep)
+ADAPTIVE_MAX_POOL = Operation("adaptive_max_pool", _max_forward, _max_vjp, _max_keep)
 
 #: Attributes: geometry, form, algorithm; and for AVG_POOL count_include_pad, divisor_override.
 AVG_POOL = Operation("avg_pool", _avg_forward, _avg_vjp)

@@ -1,44 +1,26 @@
-"""Initial values of weights, written in place.
-
-The functions of PyTorch have its names, arguments and rules; where it takes ``generator`` they take ``rng``: a
-`numpy.random.Generator` or a seed, and None means fresh entropy. Random numbers are drawn in float64, in C order, and
-then rounded, so one seed gives the same weights in every dtype and memory order.
+"""Rules that choose the variance of weights so that signals neither vanish nor explode from layer to layer.
 
 For a weight (out, in, *kernel) a "fan" is the number of terms of a sum: fan_in = in · taps in the forward pass and
-fan_out = out · taps in the backward pass. With fan_in terms of variance v each, a sum has variance fan_in · v; the
-rules choose the weights' variance so that signals neither vanish nor explode from layer to layer.
+fan_out = out · taps in the backward pass. With fan_in terms of variance v each, a sum has variance fan_in · v.
 """
 
 import math
-from typing import Any, TypeAlias, TypeVar
-
-import numpy as np
 
 from sevenloops.arrays import Array
 from sevenloops.autograd import Tensor
 from sevenloops.errors import ShapeError
+from sevenloops.nn.init.plain import Rng, T, array_of, normal_, number, uniform_
 
 __all__ = [
-    "Rng",
     "calculate_gain",
-    "constant_",
     "fan_in_and_fan_out",
     "kaiming_normal_",
     "kaiming_uniform_",
     "lecun_normal_",
     "lecun_uniform_",
-    "normal_",
-    "ones_",
-    "uniform_",
     "xavier_normal_",
     "xavier_uniform_",
-    "zeros_",
 ]
-
-#: A generator, a seed for a new one, or None for fresh entropy.
-Rng: TypeAlias = np.random.Generator | np.random.SeedSequence | int | None
-
-T = TypeVar("T", bound=Tensor | Array)
 
 _GAINS = {
     **dict.fromkeys(("linear", "sigmoid"), 1.0),
@@ -75,7 +57,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     2.0000000000000004
     """
     if nonlinearity == "leaky_relu":
-        slope = 0.01 if param is None else _number("param", param)
+        slope = 0.01 if param is None else number("param", param)
         return math.sqrt(2 / (1 + slope**2))
     if nonlinearity not in _GAINS:
         raise ValueError(
@@ -105,104 +87,6 @@ def fan_in_and_fan_out(shape: tuple[int, ...]) -> tuple[int, int]:
         raise ShapeError(f"A fan needs a weight of at least 2 axes (out, in, *kernel), but the shape is {shape}.")
     taps = math.prod(shape[2:])
     return shape[1] * taps, shape[0] * taps
-
-
-# --- plain distributions -----------------------------------------------------------------------------------------
-
-
-def uniform_(tensor: T, a: float = 0.0, b: float = 1.0, *, rng: Rng = None) -> T:
-    """Fill with numbers drawn evenly from [a, b).
-
-    Parameters
-    ----------
-    tensor : Tensor or ndarray
-        Any shape; written in place.
-    a, b : float
-    rng : Generator, seed or None
-
-    Returns
-    -------
-    Tensor or ndarray
-        `tensor` itself.
-
-    Raises
-    ------
-    ValueError
-        If a is greater than b, or one is not finite.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sevenloops.nn import init
-    >>> w = init.uniform_(np.zeros((2, 3)), -1, 1, rng=0)
-    >>> bool((abs(w) <= 1).all())
-    True
-    """
-    a, b = _number("a", a), _number("b", b)
-    if a > b:
-        raise ValueError(f"a must not be greater than b, but got a={a} and b={b}; exchange them.")
-    return _fill(tensor, np.random.default_rng(rng).uniform(a, b, _array(tensor).shape))
-
-
-def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, *, rng: Rng = None) -> T:
-    """Fill with normally distributed numbers; see `uniform_` for the arguments they share.
-
-    Raises
-    ------
-    ValueError
-        If std is negative, or an argument is not finite.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sevenloops.nn import init
-    >>> w = init.normal_(np.zeros((100, 100)), std=0.1, rng=0)
-    >>> round(float(w.std()), 2)
-    0.1
-    """
-    mean, std = _number("mean", mean), _number("std", std)
-    if std < 0:
-        raise ValueError(f"std must not be negative, but got {std}.")
-    return _fill(tensor, np.random.default_rng(rng).normal(mean, std, _array(tensor).shape))
-
-
-def constant_(tensor: T, val: float) -> T:
-    """Fill with one value.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sevenloops.nn import init
-    >>> init.constant_(np.zeros(2), 0.5)
-    array([0.5, 0.5])
-    """
-    return _fill(tensor, val)
-
-
-def zeros_(tensor: T) -> T:
-    """Fill with zeros.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sevenloops.nn import init
-    >>> init.zeros_(np.ones(2))
-    array([0., 0.])
-    """
-    return _fill(tensor, 0.0)
-
-
-def ones_(tensor: T) -> T:
-    """Fill with ones.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sevenloops.nn import init
-    >>> init.ones_(np.zeros(2))
-    array([1., 1.])
-    """
-    return _fill(tensor, 1.0)
 
 
 # --- rules that keep the variance --------------------------------------------------------------------------------
@@ -368,39 +252,17 @@ def lecun_normal_(tensor: T, *, rng: Rng = None) -> T:
     return normal_(tensor, 0.0, 1 / math.sqrt(_fan(tensor, "fan_in")), rng=rng)
 
 
-# --- what they share ---------------------------------------------------------------------------------------------
-
-
 def _evenly(tensor: T, std: float, rng: Rng) -> T:
     bound = math.sqrt(3) * std
     return uniform_(tensor, -bound, bound, rng=rng)
 
 
 def _xavier(tensor: Tensor | Array, gain: float) -> float:
-    return _number("gain", gain) * math.sqrt(2 / max(1, sum(fan_in_and_fan_out(_array(tensor).shape))))
+    return number("gain", gain) * math.sqrt(2 / max(1, sum(fan_in_and_fan_out(array_of(tensor).shape))))
 
 
 def _fan(tensor: Tensor | Array, mode: str) -> int:
     """Return the fan that the mode names; at least 1, since an empty weight has nothing to fill."""
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f'mode must be "fan_in" or "fan_out", but got {mode!r}.')
-    return max(1, fan_in_and_fan_out(_array(tensor).shape)[mode == "fan_out"])
-
-
-def _number(name: str, value: Any) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"{name} must be finite, but got {value}.")
-    return number
-
-
-def _fill(tensor: T, values: Any) -> T:
-    np.copyto(_array(tensor), values, casting="same_kind")
-    return tensor
-
-
-def _array(tensor: Any) -> Array:
-    array = tensor.data if isinstance(tensor, Tensor) else tensor
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"Values are written in place into a Tensor or an array, but got a {type(tensor).__name__}.")
-    return array
+    return max(1, fan_in_and_fan_out(array_of(tensor).shape)[mode == "fan_out"])

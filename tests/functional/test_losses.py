@@ -223,29 +223,75 @@ def test_wrong_arguments(arguments, options, error, message):
         sl.cross_entropy(*arguments, **options)
 
 
-# --- mean squared error -------------------------------------------------------------------------------------------
+# --- negative log-likelihood ----------------------------------------------------------------------------------------
+
+
+@given(call=calls(probabilities=False))
+def test_nll_loss_takes_what_log_softmax_returns(call):
+    x, target, weight, options, seed = call
+    del options["label_smoothing"]
+    logp = np.empty_like(x)
+    for _, at in positions(x):
+        logp[at] = log_softmax_by_hand([float(v) for v in x[at]])
+    expected = cross_entropy_by_hand(x, target, weight, options["ignore_index"], options["reduction"], 0)
+    result = sl.nll_loss(logp, target, weight, **options)
+    assert result.shape == np.shape(expected)
+    np.testing.assert_allclose(result, expected, rtol=1e-12, atol=1e-14)
+    np.testing.assert_array_equal(sl.nll_loss(sl.Tensor(logp), sl.Tensor(target), weight, **options).numpy(), result)
+    check_gradients(lambda x: sl.nll_loss(x, target, weight, **options), logp, seed=seed)
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-@given(shape=st.lists(st.integers(0, 3), max_size=3).map(tuple), seed=SEEDS)
-def test_mse_loss(reduction, shape, seed):
-    rng = np.random.default_rng(seed)
-    x, target = rng.standard_normal(shape), rng.standard_normal(shape)
-    squares = [(a - b) ** 2 for a, b in zip(x.ravel().tolist(), target.ravel().tolist())]
-    result = sl.mse_loss(x, target, reduction)
-    if reduction == "none":
-        assert result.shape == shape
-        np.testing.assert_allclose(result.ravel(), squares, rtol=1e-13)
-    elif reduction == "mean" and not squares:
-        assert np.isnan(result)
-    else:
-        assert result == pytest.approx(sum(squares) / (len(squares) if reduction == "mean" else 1), rel=1e-12)
-    if squares:
-        check_gradients(lambda x, t: sl.mse_loss(x, t, reduction), x, target, seed=seed)
+def test_nll_loss_of_nothing(reduction):
+    for x, target in ((np.zeros((0, 3)), np.zeros(0, int)), (np.zeros((2, 3)), np.array([-100, -100]))):
+        t = sl.Tensor(x, requires_grad=True)
+        loss = sl.nll_loss(t, target, reduction=reduction)
+        assert np.all(np.isnan(loss.numpy())) if reduction == "mean" else not loss.numpy().any()
+        loss.backward(np.ones(loss.shape))
+        assert not t.grad.any()
 
 
-def test_mse_loss_does_not_broadcast():
-    with pytest.raises(sl.errors.ShapeError, match=r"same shape, but they have \(3, 1\) and \(3,\); mse_loss"):
-        sl.mse_loss(np.ones((3, 1)), np.ones(3))
-    with pytest.raises(ValueError, match="reduction must be"):
-        sl.mse_loss(np.ones(3), np.ones(3), None)
+def test_nll_loss_of_impossible_classes():
+    """log 0 costs infinitely much where it is the target's, and nothing where the position is ignored."""
+    x = sl.Tensor(np.array([[0.0, -np.inf], [0.0, -np.inf], [-np.inf, 0.0]]), requires_grad=True)
+    loss = sl.nll_loss(x, [0, 1, -100], reduction="none")
+    assert loss.numpy().tolist() == [0, np.inf, 0]
+    loss.backward(np.ones(3))
+    assert x.grad.tolist() == [[-1, 0], [0, -1], [0, 0]]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_nll_loss_keeps_the_dtype(dtype):
+    x = sl.Tensor(np.full((4096, 2), -2, dtype), requires_grad=True)
+    loss = sl.nll_loss(x, np.zeros(4096, np.uint8), np.ones(2, dtype))
+    loss.backward()
+    assert loss.dtype == x.grad.dtype == dtype
+    assert loss.item() == 2
+
+
+@pytest.mark.parametrize("memory", MEMORIES)
+def test_nll_loss_in_any_memory(memory):
+    rng = np.random.default_rng(0)
+    x, target = arranged(rng.standard_normal((2, 3, 4)), memory), rng.integers(3, size=(2, 4))
+    before = snapshot(x, target)
+    t = sl.Tensor(x, requires_grad=True)
+    loss = sl.nll_loss(t, target)
+    loss.backward()
+    assert loss.item() == pytest.approx(-np.mean([x[n, target[n, d], d] for n, d in np.ndindex(2, 4)]), rel=1e-12)
+    assert np.count_nonzero(t.grad) == 8
+    assert snapshot(x, target) == before
+
+
+@pytest.mark.parametrize(("arguments", "options", "error", "message"), [
+    (([[1.0, 2.0]], [2]), {}, ValueError, r"from 0 to 1 \(or ignore_index -100\), but target\[0\] is 2"),
+    (([[1.0, 2.0]], [0, 1]), {}, ValueError, "without its class axis"),
+    (([[1.0, 2.0]], [0.0]), {}, TypeError, "target must hold classes as integers, but its dtype is float64"),
+    (([[1.0, 2.0]], [[0.5, 0.5]]), {}, TypeError, "target must hold classes as integers"),
+    (([[1.0, 2.0]], [0], [1.0]), {}, ValueError, "one entry per class"),
+    (([[1.0, 2.0]], [0], sl.Tensor([1.0, 1.0], True)), {}, ValueError, r"nll_loss have no gradient; pass weight"),
+    (([[1, 2]], [0]), {}, TypeError, "input must be a float16, float32 or float64 array"),
+    (([[1.0, 2.0]], [0]), {"reduction": "avg"}, ValueError, '"mean", "sum" or "none", but got \'avg\''),
+])  # fmt: skip
+def test_nll_loss_with_wrong_arguments(arguments, options, error, message):
+    with pytest.raises(error, match=message):
+        sl.nll_loss(*arguments, **options)

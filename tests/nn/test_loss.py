@@ -1,10 +1,13 @@
 """The losses by their definition, and that the mean of the loss is the only place that knows the size of a batch."""
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
 
+import sevenloops as sl
 from sevenloops import nn, optim
 from sevenloops.autograd import Tensor
 from sevenloops.errors import ShapeError
@@ -106,3 +109,55 @@ def test_a_tensor_in_gives_a_tensor_out():
     loss = nn.CrossEntropyLoss()(Tensor(LOGITS, requires_grad=True), CLASSES)
     assert isinstance(loss, Tensor)
     assert loss.shape == ()
+
+
+WEIGHT = np.array([1.0, 2.0, 0.5, 3.0])
+SHARES = RNG.uniform(0.05, 0.95, (5, 4))
+TARGETS = RNG.uniform(0.05, 0.95, (5, 4))
+
+#: Every loss with other arguments than its defaults, the function call that it stands for, and its buffers.
+LAYERS = [
+    (
+        nn.CrossEntropyLoss(WEIGHT, ignore_index=1, reduction="sum", label_smoothing=0.1),
+        lambda: sl.cross_entropy(LOGITS, CLASSES, WEIGHT, 1, "sum", 0.1), (LOGITS, CLASSES), ["weight"],
+    ),
+    (
+        nn.NLLLoss(WEIGHT, ignore_index=1, reduction="sum"),
+        lambda: sl.nll_loss(LOGITS, CLASSES, WEIGHT, 1, "sum"), (LOGITS, CLASSES), ["weight"],
+    ),
+    (nn.MSELoss(reduction="sum"), lambda: sl.mse_loss(SHARES, TARGETS, "sum"), (SHARES, TARGETS), []),
+    (nn.L1Loss(reduction="none"), lambda: sl.l1_loss(SHARES, TARGETS, "none"), (SHARES, TARGETS), []),
+    (
+        nn.SmoothL1Loss(reduction="sum", beta=0.25),
+        lambda: sl.smooth_l1_loss(SHARES, TARGETS, "sum", 0.25), (SHARES, TARGETS), [],
+    ),
+    (nn.HuberLoss("sum", 0.25), lambda: sl.huber_loss(SHARES, TARGETS, "sum", 0.25), (SHARES, TARGETS), []),
+    (
+        nn.BCELoss(WEIGHT, reduction="sum"),
+        lambda: sl.binary_cross_entropy(SHARES, TARGETS, WEIGHT, "sum"), (SHARES, TARGETS), ["weight"],
+    ),
+    (
+        nn.BCEWithLogitsLoss(WEIGHT, reduction="sum", pos_weight=WEIGHT[::-1]),
+        lambda: sl.binary_cross_entropy_with_logits(LOGITS, TARGETS, WEIGHT, "sum", WEIGHT[::-1].copy()),
+        (LOGITS, TARGETS), ["weight", "pos_weight"],
+    ),
+    (
+        nn.KLDivLoss(reduction="batchmean", log_target=True),
+        lambda: sl.kl_div(LOGITS, LOGITS[::-1], "batchmean", True), (LOGITS, LOGITS[::-1]), [],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("layer", "call", "arguments", "buffers"), LAYERS)
+def test_every_layer_is_its_function(layer, call, arguments, buffers):
+    for module in (layer, copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        np.testing.assert_array_equal(module(*arguments), call())
+        assert list(module.state_dict()) == buffers
+        assert repr(module) == f"{type(layer).__name__}()"
+        result = module(Tensor(arguments[0], requires_grad=True), arguments[1])
+        assert isinstance(result, Tensor)
+        assert result.requires_grad
+
+
+def test_no_layer_is_forgotten():
+    assert {type(layer).__name__ for layer, *_ in LAYERS} == set(nn.loss.__all__)

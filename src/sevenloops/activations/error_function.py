@@ -93,8 +93,8 @@ def erf_grad(grad: Array, x: Array, out: Array) -> None:
 def normal_tail(y: Array) -> tuple[Array, Array]:
     """Return Φ(-y) and exp(-y²/2) for y ≥ 0.
 
-    In float64 the relative error is a few units in the last place everywhere; in float32 it is 6e-7, five
-    of those, and what the rounding of y² makes of the exponential, y²/2 units.
+    In float64 the relative error is a few units in the last place everywhere; in float32 it is 6e-7, five of those,
+    and what the rounding of y² makes of the exponential, y²/2 units.
     """
     if y.dtype == np.float32:
         gauss = y * y

@@ -78,7 +78,7 @@ def clip_grad_norm_(
             f"The {order:g}-norm of the gradients must be finite to clip them, but it is {norm}; with "
             f"error_if_nonfinite=False they are scaled all the same."
         )
-    factor = math.nan if limit == norm == math.inf else limit / (norm + 1e-6)
+    factor = limit / (norm + 1e-6)
     if not factor >= 1:
         done: set[int] = set()
         for tensor, gradient in tensors:

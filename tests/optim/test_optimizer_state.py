@@ -163,6 +163,16 @@ def test_steps_may_be_arrays_and_what_is_none_is_missing():
     np.testing.assert_array_equal(sgd.state[p]["momentum_buffer"], p.grad)
 
 
+def test_a_parameter_that_is_not_in_the_state_begins_anew():
+    params = [Parameter(np.ones(1)), Parameter(np.ones(1))]
+    optimizer = optim.Adam(params)
+    run(optimizer, params, 2)
+    state = optimizer.state_dict()
+    del state["state"][0]
+    optimizer.load_state_dict(state)
+    assert list(optimizer.state) == [params[1]]
+
+
 def test_entries_that_are_no_options_are_left_out_but_for_the_initial_rate():
     p = Parameter(np.ones(1))
     optimizer = optim.SGD([p], lr=0.1)

@@ -10,8 +10,6 @@ from sevenloops import optim, schedules
 from sevenloops.nn import Parameter
 from tests.helpers.schedules import ALL
 
-STEPS = 40
-
 
 def nested(rng):
     parts = [ALL[name](rng) for name in ("chained", "cosine", "sequential")]
@@ -23,7 +21,11 @@ def plateau(rng):
     return lambda lib, o: lib.ReduceLROnPlateau(o, mode, 0.7, patience=1, cooldown=2, min_lr=[0.001, 0.0])
 
 
-KINDS = {**ALL, "nested": nested, "plateau": plateau}
+def momentum(rng):
+    return lambda lib, o: lib.OneCycleLR(o, 1.0, 60, max_momentum=0.9, base_momentum=[0.4, 0.7])
+
+
+KINDS = {**ALL, "nested": nested, "plateau": plateau, "one cycle of momentum": momentum}
 
 
 def optimizer_with(cls=optim.Adam):

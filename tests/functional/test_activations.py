@@ -396,3 +396,15 @@ def test_large_arrays_are_computed_in_pieces_with_the_same_values():
 def test_wrong_arguments(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("function", [sl.softmax, sl.softmin, sl.log_softmax])
+def test_rows_can_be_computed_in_another_dtype(function):
+    x = sl.Tensor(np.array([[1.0, 2.0, 4.0]], np.float16), requires_grad=True)
+    y = function(x, 1, dtype=np.float64)
+    np.testing.assert_array_equal(y.numpy(), function(x.numpy().astype(np.float64), 1))
+    y[0, 0].backward()
+    assert (y.dtype, x.grad.dtype) == (np.float64, np.float16)
+    assert function([[1.0, 2.0]], 1, dtype="float32").dtype == np.float32
+    with pytest.raises(TypeError, match="dtype must be float16, float32 or float64, but got int64"):
+        function(x, 1, dtype=int)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import sevenloops as sl
 from sevenloops.errors import ShapeError
 from sevenloops.functional.dims import one_dim, several_dims
 
@@ -38,3 +39,25 @@ def test_axes_exist():
         one_dim("dim", 0, 0)
     with pytest.raises(ShapeError, match=r"dim must not name an axis twice, but got \(1, -1\) for 2 axes"):
         several_dims("dim", (1, -1), 2)
+
+
+def test_without_axes_the_first_and_the_last_may_be_named_and_are_none():
+    assert several_dims("dim", 0, 0) == several_dims("dim", (-1,), 0) == ()
+    with pytest.raises(ShapeError, match="dim must be an axis of the input"):
+        several_dims("dim", 1, 0)
+
+
+@pytest.mark.parametrize("dim", [0, -1])
+def test_an_array_without_axes_is_reduced_to_itself(dim):
+    for function in (sl.sum, sl.mean, sl.prod, sl.amax, sl.amin, sl.logsumexp, sl.cumsum, sl.squeeze):
+        x = sl.Tensor(2.5, requires_grad=True)
+        y = function(x, dim)
+        y.backward()
+        assert (y.shape, y.item(), x.grad.item()) == ((), pytest.approx(2.5), pytest.approx(1.0))
+        with pytest.raises(ShapeError):
+            function(x, 1)
+    values, indices = sl.max(np.array(2.5), dim)
+    assert (float(values), int(indices), int(sl.argmin(np.array(7), dim))) == (2.5, 0, 0)
+    assert sl.transpose(np.array(2.5), dim, dim) == 2.5
+    for function in (sl.softmax, sl.softmin):
+        assert function(np.array(2.5), dim) == 1

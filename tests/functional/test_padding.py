@@ -64,7 +64,6 @@ def test_the_input_is_not_shared():
     (((-4, 4),), ValueError, "must not cut more"),
     (((1, 3), "reflect"), ValueError, r"mode 'reflect' must not exceed 2 for an axis of 3, but got \(1, 3\)"),
     (((0, 4), "circular"), ValueError, "mode 'circular' must not exceed 3"),
-    (((0, -1), "replicate"), ValueError, "pad must be at least 0, but got -1"),
     (((0, 1), "mirror"), ValueError, "'replicate' or 'circular', but got 'mirror'"),
     (((0, 1), "reflect", 1.0), ValueError, "value is for mode 'constant', but the mode is 'reflect'"),
     (((0, 1), "constant", "1"), TypeError, "value must be a number, but got '1'"),
@@ -77,3 +76,13 @@ def test_wrong_calls(arguments, error, message):
 def test_nothing_cannot_be_repeated():
     with pytest.raises(sl.errors.ShapeError, match="mode 'replicate' must not exceed 0 for an axis of 0"):
         sl.pad(np.ones((2, 0)), (1, 0), "replicate")
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+@pytest.mark.parametrize("pad", [(-1, 1), (2, -2), (-1, -2), (1, 1, -1, 2)])
+def test_negative_numbers_cut_before_anything_is_added(mode, pad):
+    x = np.random.default_rng(0).standard_normal((4, 5))
+    cut = x
+    for axis, (before, after) in zip((1, 0), zip(pad[::2], pad[1::2])):
+        cut = cut.take(range(max(-before, 0), x.shape[axis] - max(-after, 0)), axis)
+    np.testing.assert_array_equal(sl.pad(x, pad, mode), sl.pad(cut, [max(n, 0) for n in pad], mode))

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sevenloops as sl
+from sevenloops.errors import ShapeError
 from tests.functional.test_arithmetic import broadcast_by_hand, broadcast_shapes
 
 NAN = math.nan
@@ -54,10 +55,30 @@ def test_the_gradient_of_clamp_is_1_at_the_limits():
     assert x.grad.tolist() == [0, 1, 1, 1, 0]
 
 
+@given(seed=st.integers(0, 2**32 - 1), absent=st.sampled_from([None, "min", "max"]))
+def test_clamp_between_arrays(seed, absent):
+    rng = np.random.default_rng(seed)
+    x, low, high = rng.integers(-3, 4, (2, 3)) / 2, rng.integers(-3, 4, 3) / 2, rng.integers(-3, 4, (2, 1)) / 2
+    limits = {"min": low, "max": high}
+    if absent:
+        limits[absent] = None
+    expected = np.empty((2, 3))
+    for i in range(2):
+        for j in range(3):
+            v = x[i, j] if absent == "min" else max(x[i, j], low[j])
+            expected[i, j] = v if absent == "max" else min(v, high[i, 0])
+    np.testing.assert_array_equal(sl.clamp(x, **limits), expected)
+
+
+def test_limits_of_other_shapes_are_refused():
+    with pytest.raises(ShapeError, match=r"broadcast against each other, but they have \(3,\), \(2,\)"):
+        sl.clamp(np.zeros(3), np.zeros(2))
+
+
 def test_wrong_limits():
     with pytest.raises(ValueError, match="clamp needs min or max, but got neither"):
         sl.clamp([1.0])
-    with pytest.raises(TypeError, match=r"min must be a number or None, but got \[0.0\]; for arrays take maximum"):
+    with pytest.raises(TypeError, match=r"min must be a number, an array or None, but got \[0.0\]\."):
         sl.clamp([1.0], [0.0])
 
 

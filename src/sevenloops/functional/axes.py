@@ -105,9 +105,10 @@ def transpose(input: Tensor | ArrayLike, dim0: int, dim1: int) -> Any:
     (4, 3, 2)
     """
     axes = len(_shape(input))
-    first, second = one_dim("dim0", dim0, axes), one_dim("dim1", dim1, axes)
+    first, second = (one_dim(name, dim, max(axes, 1)) for name, dim in (("dim0", dim0), ("dim1", dim1)))
     order = list(range(axes))
-    order[first], order[second] = second, first
+    if axes:
+        order[first], order[second] = second, first
     return apply(PERMUTE, input, dims=tuple(order))
 
 

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sevenloops.arrays import DTYPES, Array
+from sevenloops.arrays import DTYPES, Array, ArrayLike
 from sevenloops.autograd import Operation, Tensor, apply
 
-__all__ = ["METHODS"]
+__all__ = ["METHODS", "converted"]
 
 
 def _cast(x: Array, *, dtype: np.dtype[Any]) -> tuple[Array, np.dtype[Any]]:
@@ -45,6 +45,16 @@ def to(self: Tensor, dtype: npt.DTypeLike) -> Any:
     if wanted in DTYPES and self.dtype in DTYPES:
         return apply(CAST, self, dtype=wanted)
     return Tensor(self.data.astype(wanted))
+
+
+def converted(value: Tensor | ArrayLike, dtype: npt.DTypeLike | None) -> Any:
+    """Return an array or Tensor of floats in another dtype; None leaves it as it is."""
+    if dtype is None:
+        return value
+    wanted = np.dtype(dtype)
+    if wanted not in DTYPES:
+        raise TypeError(f"dtype must be float16, float32 or float64, but got {wanted}.")
+    return to(value, wanted) if isinstance(value, Tensor) else np.asarray(value, wanted)
 
 
 def half(self: Tensor) -> Any:

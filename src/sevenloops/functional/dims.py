@@ -36,6 +36,8 @@ def one_dim(name: str, dim: Any, axes: int) -> int:
 def several_dims(name: str, dims: Any, axes: int) -> tuple[int, ...]:
     """Return the numbers, from 0, of one axis or several different ones; None means all.
 
+    Without axes there are none to name; as in PyTorch, 0 and -1 are understood all the same.
+
     Raises
     ------
     TypeError
@@ -46,7 +48,7 @@ def several_dims(name: str, dims: Any, axes: int) -> tuple[int, ...]:
     if dims is None:
         return tuple(range(axes))
     given = tuple(dims) if isinstance(dims, (tuple, list)) else (dims,)
-    numbers = tuple(one_dim(name, dim, axes) for dim in given)
+    numbers = tuple(one_dim(name, dim, max(axes, 1)) for dim in given)
     if len(set(numbers)) < len(numbers):
         raise ShapeError(f"{name} must not name an axis twice, but got {given} for {axes} axes.")
-    return numbers
+    return numbers if axes else ()

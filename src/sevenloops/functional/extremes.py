@@ -10,7 +10,7 @@ from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
 from sevenloops.functional.arithmetic import widened
 from sevenloops.functional.comparison import plain, untracked
-from sevenloops.functional.dims import Dims, one_dim
+from sevenloops.functional.dims import Dims, one_dim, several_dims
 from sevenloops.functional.reductions import reduced, restored
 from sevenloops.functional.selection import maximum, minimum
 
@@ -246,7 +246,9 @@ def max(input: Tensor | ArrayLike, dim: int | Tensor | Array | None = None, keep
         return maximum(input, dim)
     places = _places(np.argmax, input, dim, keepdim)
     array = plain(input)
-    if array.dtype.kind in "iub":
+    if not array.ndim:
+        values = amax(input)
+    elif array.dtype.kind in "iub":
         values = untracked(array.max(one_dim("dim", dim, array.ndim), keepdims=bool(keepdim)), input)
     else:
         values = apply(PICK, input, places, dim=one_dim("dim", dim, array.ndim), keepdim=bool(keepdim))
@@ -292,7 +294,9 @@ def min(input: Tensor | ArrayLike, dim: int | Tensor | Array | None = None, keep
         return minimum(input, dim)
     places = _places(np.argmin, input, dim, keepdim)
     array = plain(input)
-    if array.dtype.kind in "iub":
+    if not array.ndim:
+        values = amin(input)
+    elif array.dtype.kind in "iub":
         values = untracked(array.min(one_dim("dim", dim, array.ndim), keepdims=bool(keepdim)), input)
     else:
         values = apply(PICK, input, places, dim=one_dim("dim", dim, array.ndim), keepdim=bool(keepdim))
@@ -301,7 +305,7 @@ def min(input: Tensor | ArrayLike, dim: int | Tensor | Array | None = None, keep
 
 def _places(function: Callable[..., Any], input: Any, dim: int | None, keepdim: bool) -> Array:
     array = plain(input)
-    axis = None if dim is None else one_dim("dim", dim, array.ndim)
+    axis = one_dim("dim", dim, array.ndim) if dim is not None and several_dims("dim", dim, array.ndim) else None
     _refuse_empty(function.__name__, array, tuple(range(array.ndim)) if axis is None else (axis,))
     return np.asarray(function(array, axis=axis, keepdims=bool(keepdim)), np.int64)
 

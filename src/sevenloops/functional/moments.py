@@ -24,8 +24,8 @@ def _var_vjp(
 ) -> tuple[Array]:
     # Moving the mean changes nothing, since the deviations from it add up to 0: d var = 2 / (n - c) · (x - mean) dx.
     x, mean = saved
-    dx = x - mean
-    dx *= restored(grad, dims, keepdim) * _twice_over(x.shape, dims, correction)
+    with np.errstate(invalid="ignore"):  # 0 · ∞ where there is no degree of freedom
+        dx = (x - mean) * (restored(grad, dims, keepdim) * _twice_over(x.shape, dims, correction))
     return (dx.astype(grad.dtype, copy=False),)
 
 
@@ -41,9 +41,9 @@ def _std_vjp(
 ) -> tuple[Array]:
     x, mean, root = saved
     slope = np.zeros_like(root)  # where all are equal, as in PyTorch
-    np.divide(_twice_over(x.shape, dims, correction) / 2, root, out=slope, where=root != 0)
-    dx = x - mean
-    dx *= restored(grad, dims, keepdim) * slope
+    with np.errstate(invalid="ignore"):
+        np.divide(_twice_over(x.shape, dims, correction) / 2, root, out=slope, where=root != 0)
+        dx = (x - mean) * (restored(grad, dims, keepdim) * slope)
     return (dx.astype(grad.dtype, copy=False),)
 
 
@@ -58,7 +58,7 @@ def _variance(x: Array, dims: tuple[int, ...], correction: float) -> tuple[Array
 
 def _twice_over(shape: tuple[int, ...], dims: tuple[int, ...], correction: float) -> float:
     freedom = count(shape, dims) - correction
-    return 2 / freedom if freedom > 0 else np.nan
+    return 2 / freedom if freedom > 0 else np.inf
 
 
 def _norm(x: Any, *, p: float, dims: tuple[int, ...], keepdim: bool) -> tuple[Array, Any]:

@@ -102,7 +102,7 @@ def pad(input: Tensor | ArrayLike, pad: Sequence[int], mode: str = "constant", v
         Any shape; float16, float32 or float64.
     pad : sequence of int
         How many before and after the last axis, then before and after the last but one, and so on (PyTorch's order).
-        Negative numbers cut elements away, in mode "constant" only.
+        Negative numbers cut elements away, before anything is added.
     mode : {"constant", "reflect", "replicate", "circular"}
         What the new elements are: `value`; the axis mirrored at its first and last element, which are not repeated;
         its first or last element; or the axis again from its other end.
@@ -134,24 +134,27 @@ def pad(input: Tensor | ArrayLike, pad: Sequence[int], mode: str = "constant", v
     shape = input.shape if isinstance(input, Tensor) else np.shape(input)
     if mode not in ("constant", "reflect", "replicate", "circular"):
         raise ValueError(f"mode must be 'constant', 'reflect', 'replicate' or 'circular', but got {mode!r}.")
-    ends = [integer("pad", n, -sys.maxsize if mode == "constant" else 0) for n in pad]
+    ends = [integer("pad", n, -sys.maxsize) for n in pad]
     if len(ends) % 2 or len(ends) > 2 * len(shape):
         raise ShapeError(
             f"pad needs two numbers for each axis, the last axis first, but got {tuple(ends)} for the shape {shape}."
         )
     pairs = tuple(zip(ends[::2], ends[1::2]))[::-1]
     pairs = ((0, 0),) * (len(shape) - len(pairs)) + pairs
+    cuts = tuple((min(before, 0), min(after, 0)) for before, after in pairs)
+    for n, cut in zip(shape, cuts):
+        if n + sum(cut) < 0:
+            raise ShapeError(f"pad must not cut more than there is, but got {cut} for an axis of {n}.")
     if mode == "constant":
         if value is not None and not number(value):
             raise TypeError(f"value must be a number, but got {value!r}.")
-        for n, (before, after) in zip(shape, pairs):
-            if n + min(before, 0) + min(after, 0) < 0:
-                raise ShapeError(
-                    f"pad must not cut more than there is, but got {(before, after)} for an axis of {n}."
-                )
         return apply(PAD, input, pairs=pairs, value=0.0 if value is None else float(value))
     if value is not None:
         raise ValueError(f"value is for mode 'constant', but the mode is {mode!r}; leave it out.")
+    if any(map(any, cuts)):
+        input = apply(PAD, input, pairs=cuts, value=0.0)
+        shape = tuple(n + sum(cut) for n, cut in zip(shape, cuts))
+        pairs = tuple((max(before, 0), max(after, 0)) for before, after in pairs)
     for n, sides in zip(shape, pairs):
         limit = {"reflect": max(n - 1, 0), "circular": n, "replicate": max(sides) if n else 0}[mode]
         if max(sides) > limit:

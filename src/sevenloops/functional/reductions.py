@@ -303,6 +303,8 @@ def cumsum(input: Tensor | ArrayLike, dim: int) -> Any:
     array([1., 3., 6.])
     """
     array = plain(input)
+    if not array.ndim:
+        return sum(input, dim)  # of the one element, and a check of `dim`
     axis = one_dim("dim", dim, array.ndim)
     return (
         untracked(array.cumsum(axis, np.int64), input)

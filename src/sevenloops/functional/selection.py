@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sevenloops.arrays import Array, ArrayLike, float_array
+from sevenloops.arrays import Array, ArrayLike, float_array, float_arrays
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
 from sevenloops.functional.arithmetic import Gradients, binary, number, numbers_as_arrays, unbroadcast, widened
@@ -56,6 +56,34 @@ def _clamp_vjp(
     return (grad * inside,)
 
 
+def _clamp_between(x: Any, low: Any, high: Any) -> tuple[Array, Any]:
+    """Clamp by arrays; where low is above high, it is high."""
+    x, low, high = float_arrays(input=x, min=low, max=high)
+    shapes = [array.shape for array in (x, low, high) if array is not None]
+    try:
+        y = x if low is None else np.maximum(x, low)
+        y = y if high is None else np.minimum(y, high)
+    except ValueError:
+        listing = ", ".join(map(str, shapes))
+        raise ShapeError(
+            f"The operands of clamp must have shapes that broadcast against each other, but they have {listing}."
+        ) from None
+    return y, (x, low, high)
+
+
+def _clamp_between_vjp(grad: Array, saved: Any, needs: tuple[bool, ...]) -> tuple[Array | None, ...]:
+    x, low, high = saved
+    g, dtype = widened(grad), grad.dtype
+    below = False if low is None else x < low
+    above = False if high is None else x > high
+    crossed = False if low is None or high is None else low > high
+    masks = (~np.logical_or(below, above), np.logical_and(below, ~np.asarray(crossed)), np.logical_or(above, crossed))
+    return tuple(
+        unbroadcast(g * mask, array.shape, dtype) if needed else None
+        for mask, array, needed in zip(masks, saved, needs)
+    )
+
+
 def _where(condition: Any, chosen: Any, other: Any) -> tuple[Array, Any]:
     condition, chosen, other = np.asarray(condition), np.asarray(chosen), np.asarray(other)
     if condition.dtype != bool:
@@ -87,6 +115,8 @@ MAXIMUM = Operation("maximum", _larger, _larger_vjp)
 MINIMUM = Operation("minimum", _smaller, _smaller_vjp)
 #: Attributes: min, max (numbers, or None for no limit).
 CLAMP = Operation("clamp", _clamp, _clamp_vjp)
+#: Of the input, the lower and the upper limit (arrays, or None for no limit).
+CLAMP_BETWEEN = Operation("clamp", _clamp_between, _clamp_between_vjp)
 WHERE = Operation("where", _where, _where_vjp)
 
 
@@ -150,25 +180,33 @@ def minimum(input: Tensor | ArrayLike, other: Tensor | ArrayLike) -> Any:
     return apply(MINIMUM, *numbers_as_arrays(input, other))
 
 
-def clamp(input: Tensor | ArrayLike, min: float | None = None, max: float | None = None) -> Any:
+def clamp(
+    input: Tensor | ArrayLike,
+    min: float | Tensor | Array | None = None,
+    max: float | Tensor | Array | None = None,
+) -> Any:
     """Return each element, or the limit that it exceeds.
 
     Parameters
     ----------
     input : ndarray or Tensor
         Any shape; float16, float32 or float64.
-    min, max : float, optional
-        The limits; at least one. If min is above max, everything becomes max.
+    min, max : float, ndarray or Tensor, optional
+        The limits; at least one. Arrays have the dtype of the input and shapes that broadcast against it. Where min
+        is above max, it is max.
 
     Returns
     -------
     ndarray or Tensor
-        The shape and dtype of the input. The derivative is 1 inside and at the limits, and 0 outside.
+        The shape and dtype of the input. The derivative is 1 inside and at the limits, and 0 outside, where it is
+        that of the limit.
 
     Raises
     ------
+    ShapeError
+        If the shapes do not broadcast.
     TypeError
-        If the dtype is not one of the above, or a limit is not a number.
+        If the dtype is not one of the above, or a limit is no number and no array.
     ValueError
         If there is no limit.
 
@@ -179,12 +217,12 @@ def clamp(input: Tensor | ArrayLike, min: float | None = None, max: float | None
     array([0. , 0.5, 1. ])
     """
     for name, limit in (("min", min), ("max", max)):
-        if limit is not None and not number(limit):
-            raise TypeError(
-                f"{name} must be a number or None, but got {limit!r}; for arrays take maximum or minimum."
-            )
+        if limit is not None and not number(limit) and not isinstance(limit, (Tensor, np.ndarray)):
+            raise TypeError(f"{name} must be a number, an array or None, but got {limit!r:.60}.")
     if min is None and max is None:
         raise ValueError("clamp needs min or max, but got neither.")
+    if not all(limit is None or number(limit) for limit in (min, max)):
+        return apply(CLAMP_BETWEEN, *numbers_as_arrays(input, min, max))
     return apply(CLAMP, input, min=None if min is None else float(min), max=None if max is None else float(max))
 
 

@@ -79,3 +79,8 @@ CASES |= {
     )
     for low, high in ((0.45, 0.95), (None, 0.95), (0.45, None), (0.95, 0.45))
 }
+CASES |= {
+    "clamp between arrays": lambda rng: (sl.clamp, apart(rng, (2, 3), (3,), (2, 1))),
+    "clamp below an array": lambda rng: (lambda x, high: sl.clamp(x, None, high), apart(rng, (2, 3), (3,))),
+    "clamp above an array": lambda rng: (lambda x, low: sl.clamp(x, low, 0.8), apart(rng, (3,), (2, 3))),
+}

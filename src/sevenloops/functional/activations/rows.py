@@ -3,12 +3,14 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sevenloops.activations import kernel
 from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_array
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
 from sevenloops.functional.activations.call import activation, run
+from sevenloops.functional.conversion import converted
 from sevenloops.functional.dims import one_dim
 
 __all__ = ["glu", "log_softmax", "softmax", "softmin"]
@@ -19,7 +21,7 @@ SOFTMIN = activation("softmin", keeps_input=False)
 LOG_SOFTMAX = activation("log_softmax", keeps_input=False)
 
 
-def softmax(input: Tensor | ArrayLike, dim: int) -> Any:
+def softmax(input: Tensor | ArrayLike, dim: int, *, dtype: npt.DTypeLike | None = None) -> Any:
     """Return exp(input) divided by its sum along one axis.
 
     Parameters
@@ -30,15 +32,18 @@ def softmax(input: Tensor | ArrayLike, dim: int) -> Any:
         The axis along which the result sums to 1; negative values count from the last. It has no default: PyTorch's
         guesses it from the number of axes, and warns.
 
+    dtype : float16, float32 or float64, optional
+        What the input is converted to first.
+
     Returns
     -------
     ndarray or Tensor
-        The shape, dtype and memory order of the input.
+        The shape and memory order of the input, and its dtype if there is no other.
 
     Raises
     ------
     TypeError
-        If the dtype is not one of the above, or dim is not an integer.
+        If a dtype is not one of the above, or dim is not an integer.
     ShapeError
         If there is no such axis.
 
@@ -49,10 +54,10 @@ def softmax(input: Tensor | ArrayLike, dim: int) -> Any:
     array([[0.5, 0.5],
            [1. , 0. ]])
     """
-    return apply(SOFTMAX, input, dim=_dim(input, dim))
+    return apply(SOFTMAX, converted(input, dtype), dim=_dim(input, dim))
 
 
-def softmin(input: Tensor | ArrayLike, dim: int) -> Any:
+def softmin(input: Tensor | ArrayLike, dim: int, *, dtype: npt.DTypeLike | None = None) -> Any:
     """Return `softmax` of the negated input: the smallest entry has the largest share.
 
     Parameters
@@ -62,15 +67,18 @@ def softmin(input: Tensor | ArrayLike, dim: int) -> Any:
     dim : int
         The axis along which the result sums to 1; negative values count from the last. It has no default.
 
+    dtype : float16, float32 or float64, optional
+        What the input is converted to first.
+
     Returns
     -------
     ndarray or Tensor
-        The shape, dtype and memory order of the input.
+        The shape and memory order of the input, and its dtype if there is no other.
 
     Raises
     ------
     TypeError
-        If the dtype is not one of the above, or dim is not an integer.
+        If a dtype is not one of the above, or dim is not an integer.
     ShapeError
         If there is no such axis.
 
@@ -81,10 +89,10 @@ def softmin(input: Tensor | ArrayLike, dim: int) -> Any:
     array([[0.5, 0.5],
            [0. , 1. ]])
     """
-    return apply(SOFTMIN, input, dim=_dim(input, dim))
+    return apply(SOFTMIN, converted(input, dtype), dim=_dim(input, dim))
 
 
-def log_softmax(input: Tensor | ArrayLike, dim: int) -> Any:
+def log_softmax(input: Tensor | ArrayLike, dim: int, *, dtype: npt.DTypeLike | None = None) -> Any:
     """Return the logarithm of `softmax`, without computing that first (its small values would be rounded to 0).
 
     Parameters
@@ -94,15 +102,18 @@ def log_softmax(input: Tensor | ArrayLike, dim: int) -> Any:
     dim : int
         The axis along which exp(result) sums to 1; negative values count from the last. It has no default.
 
+    dtype : float16, float32 or float64, optional
+        What the input is converted to first.
+
     Returns
     -------
     ndarray or Tensor
-        The shape, dtype and memory order of the input.
+        The shape and memory order of the input, and its dtype if there is no other.
 
     Raises
     ------
     TypeError
-        If the dtype is not one of the above, or dim is not an integer.
+        If a dtype is not one of the above, or dim is not an integer.
     ShapeError
         If there is no such axis.
 
@@ -112,7 +123,7 @@ def log_softmax(input: Tensor | ArrayLike, dim: int) -> Any:
     >>> sl.log_softmax([1000.0, 0.0], dim=0)
     array([    0., -1000.])
     """
-    return apply(LOG_SOFTMAX, input, dim=_dim(input, dim))
+    return apply(LOG_SOFTMAX, converted(input, dtype), dim=_dim(input, dim))
 
 
 def _dim(input: Tensor | ArrayLike, dim: Any) -> int:

@@ -149,6 +149,22 @@ def test_unpooling(seed):
     )
 
 
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_unpooling_of_windows_that_overlap(axes):
+    """The results are PyTorch's; its gradients count a place once for each window that found it."""
+    rng = np.random.default_rng(0)
+    x = torch.tensor(rng.standard_normal((2, 3, 7, 6, 5)[: axes + 2]), requires_grad=True)
+    pool, unpool = getattr(F, f"max_pool{axes}d"), getattr(F, f"max_unpool{axes}d")
+    y, indices = pool(x, 3, 1, padding=1, return_indices=True)
+    mine = sl.Tensor(x.detach().numpy(), requires_grad=True)
+    z, places = getattr(sl, f"max_pool{axes}d")(mine, 3, 1, 1, return_indices=True)
+    result = getattr(sl, f"max_unpool{axes}d")(z, places, 3, 1, 1)
+    np.testing.assert_array_equal(result.numpy(), unpool(y, indices, 3, 1, 1).detach().numpy())
+    g = rng.standard_normal(result.shape)
+    result.backward(g)
+    np.testing.assert_array_equal(mine.grad, g * (result.numpy() != 0), "the maxima are handed through, once")
+
+
 # --- a residual network ---------------------------------------------------------------------------------------------
 
 

@@ -52,7 +52,7 @@ def max_unpool1d(
     indices : ndarray of int, (N, C, W)
         As `max_pool1d` returns them with `return_indices`: positions in a flattened plane of the result, or -1 for a
         value that goes nowhere. Of several values for one place the last one in row-major order is there, and has the
-        gradient.
+        gradient (PyTorch gives it to all of them).
     kernel_size : int or sequence of 1
     stride : int or sequence of 1, optional
         The kernel size if not given.
@@ -103,7 +103,7 @@ def max_unpool2d(
     indices : ndarray of int, (N, C, H, W)
         As `max_pool2d` returns them with `return_indices`: positions in a flattened plane of the result, or -1 for a
         value that goes nowhere. Of several values for one place the last one in row-major order is there, and has the
-        gradient.
+        gradient (PyTorch gives it to all of them).
     kernel_size : int or sequence of 2
     stride : int or sequence of 2, optional
         The kernel size if not given.
@@ -161,7 +161,7 @@ def max_unpool3d(
     indices : ndarray of int, (N, C, D, H, W)
         As `max_pool3d` returns them with `return_indices`: positions in a flattened plane of the result, or -1 for a
         value that goes nowhere. Of several values for one place the last one in row-major order is there, and has the
-        gradient.
+        gradient (PyTorch gives it to all of them).
     kernel_size : int or sequence of 3
     stride : int or sequence of 3, optional
         The kernel size if not given.

@@ -1,6 +1,7 @@
 import gzip
 import hashlib
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -63,6 +64,11 @@ def test_no_more_is_read_than_it_should_hold(tmp_path):
     tracemalloc.stop()
     assert fault == "its unpacked content must be 7 bytes, but it is longer"
     assert peak < 8 << 20
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no file without an end on this system")
+def test_a_file_without_an_end(tmp_path):
+    assert described(b"content", unpacked=False).fault(Path("/dev/zero")) is not None
 
 
 def test_check_refuses_in_one_sentence_and_changes_nothing(tmp_path):

@@ -225,7 +225,6 @@ class _InTime(io.RawIOBase):
     """What a socket says, as long as it says enough in time: header lines too, which may drip as well."""
 
     def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
         self._raw = connection.makefile("rb", buffering=0)  # counts as a user of the socket, which stays open for it
         self._start_window()
 
@@ -236,17 +235,11 @@ class _InTime(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self._end - time.monotonic()
+        if time.monotonic() > self._end:
+            raise TimeoutError(f"it sent less than {_WINDOW_BYTES // 1024} KiB in {_WINDOW_SECONDS:g} s")
         try:
-            if left <= 0:
-                raise TimeoutError
-            self._connection.settimeout(min(left, _SILENCE_SECONDS))
             count = self._raw.readinto(buffer)
         except TimeoutError:
-            if left <= _SILENCE_SECONDS:
-                raise TimeoutError(
-                    f"it sent less than {_WINDOW_BYTES // 1024} KiB in {_WINDOW_SECONDS:g} s"
-                ) from None
             raise TimeoutError(f"it sent nothing for {_SILENCE_SECONDS:g} s") from None
         self._missing -= count or 0
         if self._missing <= 0:

@@ -157,3 +157,15 @@ def test_cumsum(shape, data):
 
 def test_cumsum_in_half_precision_adds_in_single():
     assert sl.cumsum(np.ones(4096, np.float16), 0)[-1] == 4096
+
+
+@pytest.mark.parametrize("function", [sl.sum, sl.mean, sl.prod, sl.cumsum])
+def test_a_dtype_to_compute_in(function):
+    x = sl.Tensor(np.array([1.0, 30.0, 30.0], np.float16), requires_grad=True)
+    y = function(x, 0, dtype=np.float64)
+    np.testing.assert_array_equal(y.numpy(), function(x.numpy().astype(np.float64), 0))
+    y.sum().backward()
+    assert (y.dtype, x.grad.dtype) == (np.float64, np.float16)
+    assert function(np.array([1, 2]), 0, dtype=np.float32).dtype == np.float32
+    with pytest.raises(TypeError, match="dtype must be float16, float32 or float64, but got int64"):
+        function(x, 0, dtype=int)

@@ -107,7 +107,7 @@ STD = Operation("std", _std, _std_vjp)
 NORM = Operation("vector_norm", _norm, _norm_vjp)
 
 
-def var(input: Tensor | ArrayLike, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Any:
+def var(input: Tensor | ArrayLike, dim: Dims = None, *, correction: float | None = 1, keepdim: bool = False) -> Any:
     """Return the variance over an axis, a tuple of axes, or all.
 
     Parameters
@@ -142,10 +142,12 @@ def var(input: Tensor | ArrayLike, dim: Dims = None, *, correction: float = 1, k
     array(1.)
     """
     _, dims = reduced("var", input, dim)
-    return apply(VAR, input, dims=dims, correction=float(correction), keepdim=bool(keepdim))
+    return apply(
+        VAR, input, dims=dims, correction=1.0 if correction is None else float(correction), keepdim=bool(keepdim)
+    )
 
 
-def std(input: Tensor | ArrayLike, dim: Dims = None, *, correction: float = 1, keepdim: bool = False) -> Any:
+def std(input: Tensor | ArrayLike, dim: Dims = None, *, correction: float | None = 1, keepdim: bool = False) -> Any:
     """Return the standard deviation, the root of the variance, over an axis, a tuple of axes, or all.
 
     Parameters
@@ -178,7 +180,9 @@ def std(input: Tensor | ArrayLike, dim: Dims = None, *, correction: float = 1, k
     array(1.)
     """
     _, dims = reduced("std", input, dim)
-    return apply(STD, input, dims=dims, correction=float(correction), keepdim=bool(keepdim))
+    return apply(
+        STD, input, dims=dims, correction=1.0 if correction is None else float(correction), keepdim=bool(keepdim)
+    )
 
 
 def vector_norm(x: Tensor | ArrayLike, ord: float = 2, dim: Dims = None, keepdim: bool = False) -> Any:

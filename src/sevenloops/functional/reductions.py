@@ -4,11 +4,13 @@ from math import prod as product_of
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_array
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.functional.arithmetic import widened
 from sevenloops.functional.comparison import plain, untracked
+from sevenloops.functional.conversion import converted
 from sevenloops.functional.dims import Dims, one_dim, several_dims
 
 __all__ = ["METHODS", "count", "cumsum", "logsumexp", "mean", "prod", "reduced", "restored", "sum"]
@@ -123,6 +125,7 @@ def sum(
     *,
     axis: Dims = None,
     keepdims: bool | None = None,
+    dtype: npt.DTypeLike | None = None,
 ) -> Any:
     """Return the sum over an axis, a tuple of axes, or all.
 
@@ -136,6 +139,8 @@ def sum(
         None means all axes.
     keepdim : bool, default False
         Leave these axes with length 1.
+    dtype : float16, float32 or float64, optional
+        What the input is converted to first.
 
     Returns
     -------
@@ -155,6 +160,7 @@ def sum(
     >>> sl.sum([[1.0, 2.0], [3.0, 4.0]], dim=0)
     array([4., 6.])
     """
+    input = converted(input, dtype)
     array, dims = reduced("sum", input, dim, axis)
     keep = bool(keepdim if keepdims is None else keepdims)
     if array.dtype.kind in "iub":
@@ -169,6 +175,7 @@ def mean(
     *,
     axis: Dims = None,
     keepdims: bool | None = None,
+    dtype: npt.DTypeLike | None = None,
 ) -> Any:
     """Return the mean over an axis, a tuple of axes, or all.
 
@@ -182,6 +189,8 @@ def mean(
         None means all axes.
     keepdim : bool, default False
         Leave these axes with length 1.
+    dtype : float16, float32 or float64, optional
+        What the input is converted to first.
 
     Returns
     -------
@@ -201,11 +210,14 @@ def mean(
     >>> sl.mean([[1.0, 2.0], [3.0, 4.0]], dim=0)
     array([2., 3.])
     """
+    input = converted(input, dtype)
     _, dims = reduced("mean", input, dim, axis)
     return apply(MEAN, input, dims=dims, keepdim=bool(keepdim if keepdims is None else keepdims))
 
 
-def prod(input: Tensor | ArrayLike, dim: Dims = None, keepdim: bool = False) -> Any:
+def prod(
+    input: Tensor | ArrayLike, dim: Dims = None, keepdim: bool = False, *, dtype: npt.DTypeLike | None = None
+) -> Any:
     """Return the product over an axis, a tuple of axes, or all.
 
     Parameters
@@ -216,6 +228,8 @@ def prod(input: Tensor | ArrayLike, dim: Dims = None, keepdim: bool = False) -> 
         None means all axes.
     keepdim : bool, default False
         Leave these axes with length 1.
+    dtype : float16, float32 or float64, optional
+        What the input is converted to first.
 
     Returns
     -------
@@ -235,6 +249,7 @@ def prod(input: Tensor | ArrayLike, dim: Dims = None, keepdim: bool = False) -> 
     >>> sl.prod([[1.0, 2.0], [3.0, 4.0]], dim=0)
     array([3., 8.])
     """
+    input = converted(input, dtype)
     array, dims = reduced("prod", input, dim)
     if array.dtype.kind in "iub":
         return untracked(array.prod(dims, np.int64, keepdims=bool(keepdim)), input)
@@ -275,7 +290,7 @@ def logsumexp(input: Tensor | ArrayLike, dim: Dims, keepdim: bool = False) -> An
     return apply(LOGSUMEXP, input, dims=dims, keepdim=bool(keepdim))
 
 
-def cumsum(input: Tensor | ArrayLike, dim: int) -> Any:
+def cumsum(input: Tensor | ArrayLike, dim: int, *, dtype: npt.DTypeLike | None = None) -> Any:
     """Return the sums of all elements up to each one along an axis.
 
     Parameters
@@ -283,6 +298,8 @@ def cumsum(input: Tensor | ArrayLike, dim: int) -> Any:
     input : ndarray or Tensor
         At least one axis; float16, float32, float64, integers or bools.
     dim : int
+    dtype : float16, float32 or float64, optional
+        What the input is converted to first.
 
     Returns
     -------
@@ -302,6 +319,7 @@ def cumsum(input: Tensor | ArrayLike, dim: int) -> Any:
     >>> sl.cumsum([1.0, 2.0, 3.0], dim=0)
     array([1., 3., 6.])
     """
+    input = converted(input, dtype)
     array = plain(input)
     if not array.ndim:
         return sum(input, dim)  # of the one element, and a check of `dim`

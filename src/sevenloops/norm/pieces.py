@@ -2,7 +2,7 @@
 
 A piece is a row or a column of a matrix whose memory lies as the image's does:
 
-    channels first       (N, C, S)          a piece is a row: one channel of one image, S positions
+    channels first       (N, C·R, S/R)      a piece is a row: one of R parts of one channel of one image
     channels last        (N, S/R, R·C)      a piece is a column: R of them side by side make short rows longer
     few positions        (1, N, C·S)        a piece is a column: one position of one channel in all images
 
@@ -27,6 +27,7 @@ Strip: TypeAlias = tuple[slice, slice]
 
 _LONG_ROW = 1024  # elements from which the cost of starting a row does not show
 _SHORT_ROW = 64
+_MOST_OF_A_ROW = 2**15  # longer ones are cut, where that can be done evenly
 _BUFFER = 1024
 
 
@@ -84,7 +85,9 @@ class Pieces(NamedTuple):
             return cls((count, rows // side, side * channels), True, side, channels, 1, last)
         if merge and positions < _SHORT_ROW:
             return cls((1, images, channels * positions), True, 1, channels, positions, last)
-        return cls((images, channels, positions), False, 1, channels, 1, last)
+        most = max(1, positions // _SHORT_ROW)
+        parts = next((r for r in range(positions // _MOST_OF_A_ROW + 1, most) if positions % r == 0), 1)
+        return cls((images, channels * parts, positions // parts), False, 1, channels, parts, last)
 
     @property
     def size(self) -> int:

@@ -239,13 +239,8 @@ def test_softmax_of_empty_arrays_and_rows():
 
 def test_extremes_do_not_overflow_and_keep_their_precision():
     x = np.array([-1e4, -700.0, -30.0, 30.0, 1e4])
-    assert sl.sigmoid(x).tolist() == [
-        0.0,
-        math.exp(-700),
-        math.exp(-30) / (1 + math.exp(-30)),
-        1 / (1 + math.exp(-30)),
-        1,
-    ]
+    e = math.exp(-30)
+    np.testing.assert_allclose(sl.sigmoid(x), [0, math.exp(-700), e / (1 + e), 1 / (1 + e), 1], rtol=1e-15)
     assert sl.sigmoid(np.array([-20], np.float32))[0] == pytest.approx(math.exp(-20), rel=1e-6)
     assert sl.tanh(np.array([-1e4, 1e4])).tolist() == [-1, 1]
     assert sl.log_softmax(np.array([0.0, -1e4]), 0).tolist() == [0, -1e4]

@@ -63,22 +63,26 @@ _SINGLE = (
 
 def erf(x: Array, out: Array) -> None:
     """Write the error function, with an error of up to 4 units in the last place."""
-    z = np.abs(x)
+    limited = np.clip(x, -8, 8)  # beyond, it is ±1
+    z = np.abs(limited)
     squares = z * z
-    small = x * _ratio(_SMALL, np.minimum(squares, 1))
+    small = _ratio(_SMALL, np.clip(squares, 0, 1))
+    small *= limited
     if x.dtype == np.float32:
-        limit = 1.0  # where 1 - erfc cancels no digits, and the approximation for small z still has float32's
+        is_small = z <= 1  # where 1 - erfc cancels no digits, and the approximation for small z still has float32's
         tail = _scaled_tail_single(z * sqrt(2))
         np.negative(squares, out=squares)
-        tail *= np.exp(squares)
+        tail *= np.exp(squares, out=squares)
     else:
-        limit = 0.46875
+        is_small = z <= 0.46875
         tail = _scaled_tail(z)
         tail *= _gauss(z, 1)
     tail *= -2
     tail += 1
-    np.copysign(tail, x, out=tail)
-    np.copyto(out, np.where(z <= limit, small, tail))
+    np.copysign(tail, limited, out=tail)
+    small *= is_small
+    tail *= ~is_small
+    np.add(small, tail, out=out)
 
 
 def erf_grad(grad: Array, x: Array, out: Array) -> None:
@@ -112,7 +116,7 @@ def _scaled_tail_single(y: Array) -> Array:
     """Return R(y) to the precision of float32."""
     t = y * _K
     t += 1
-    np.reciprocal(t, out=t)
+    np.divide(1, t, out=t)
     tail = _polynomial(_SINGLE, t)
     tail *= t
     return tail
@@ -121,19 +125,22 @@ def _scaled_tail_single(y: Array) -> Array:
 def _scaled_tail(z: Array) -> Array:
     """Return R(√2·z) = exp(z²) · erfc(z) / 2."""
     squares = z * z
-    tail = _ratio(_MIDDLE, np.minimum(z, 4))
+    tail = _ratio(_MIDDLE, np.clip(z, 0, 4))
     large = z > 4
     if large.any():
         inverse = 1 / squares[large]
         correction = _ratio(_LARGE, inverse)
         correction *= inverse
         tail[large] = (1 / sqrt(pi) - correction) / z[large]
-    np.minimum(squares, 0.25, out=squares)
+    np.clip(squares, 0, 0.25, out=squares)
     small = _ratio(_SMALL, squares)
-    small *= z
+    small *= np.clip(z, 0, 1)
     np.subtract(1, small, out=small)
     small *= np.exp(squares)
-    tail = np.where(z <= 0.46875, small, tail)
+    is_small = z <= 0.46875
+    small *= is_small
+    tail *= ~is_small
+    tail += small
     tail /= 2
     return tail
 
@@ -141,7 +148,8 @@ def _scaled_tail(z: Array) -> Array:
 def _gauss(y: Array, divisor: int) -> Array:
     """Return exp(-y² / divisor); y² rounded would have an error of y² · eps in the exponential."""
     # y² = s² + (y + s)·(y - s), and s² is exact for s with few digits.
-    s = np.minimum(y, 64) * 16
+    s = np.clip(y, 0, 64)
+    s *= 16
     np.trunc(s, out=s)
     s /= 16
     gauss: Array = y + s

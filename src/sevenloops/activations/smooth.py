@@ -76,14 +76,11 @@ def softsign_grad(grad: Array, x: Array, out: Array) -> None:
 
 
 def sigmoid(x: Array, out: Array) -> None:
-    """Write 1 / (1 + exp(-x)), to full relative precision at both ends."""
-    # With e = exp(-|x|) ≤ 1, nothing overflows: 1 / (1 + e) for x ≥ 0, e / (1 + e) below.
-    e = np.abs(x)
-    np.negative(e, out=e)
-    np.exp(e, out=e)
-    numerator = np.maximum(e, x >= 0)
-    e += 1
-    np.divide(numerator, e, out=out)
+    """Write 1 / (1 + exp(-x)); what would be subnormal is 0."""
+    denominator = np.negative(x)
+    np.exp(denominator, out=denominator)
+    denominator += 1
+    np.divide(1, denominator, out=out)
 
 
 def sigmoid_grad(grad: Array, y: Array, out: Array) -> None:
@@ -99,7 +96,7 @@ def logsigmoid(x: Array, out: Array) -> None:
     np.negative(tail, out=tail)
     np.exp(tail, out=tail)
     np.log1p(tail, out=tail)
-    np.minimum(x, 0, out=out)
+    np.clip(x, -np.inf, 0, out=out)
     out -= tail
 
 
@@ -117,7 +114,7 @@ def softplus(x: Array, out: Array, *, beta: float, threshold: float) -> None:
     np.negative(tail, out=tail)
     np.exp(tail, out=tail)
     np.log1p(tail, out=tail)
-    tail += np.maximum(z, 0)
+    tail += np.clip(z, 0, np.inf)
     tail /= beta
     np.copyto(tail, x, where=z > threshold)  # seldom, and so well predicted
     np.copyto(out, tail)
@@ -129,18 +126,18 @@ def softplus_grad(grad: Array, x: Array, out: Array, *, beta: float, threshold: 
     slope = np.negative(z)
     np.exp(slope, out=slope)
     slope += 1
-    np.reciprocal(slope, out=slope)
+    np.divide(1, slope, out=slope)
     np.copyto(slope, 1, where=z > threshold)
     np.multiply(slope, grad, out=out)
 
 
 def elu(x: Array, out: Array, *, alpha: float, scale: float, rate: float) -> None:
     """Write scale · x where x is positive, else scale · alpha · (exp(rate · x) - 1)."""
-    negative = np.minimum(x, 0)
+    negative = np.clip(x, -np.inf, 0)
     negative *= rate
     np.expm1(negative, out=negative)
     negative *= alpha
-    np.maximum(x, 0, out=out)
+    np.clip(x, 0, np.inf, out=out)
     out += negative
     if scale != 1:
         out *= scale
@@ -148,7 +145,7 @@ def elu(x: Array, out: Array, *, alpha: float, scale: float, rate: float) -> Non
 
 def elu_grad(grad: Array, x: Array, out: Array, *, alpha: float, scale: float, rate: float) -> None:
     """Write scale · grad where x > 0, else scale · alpha · rate · exp(rate · x) · grad."""
-    slope = np.minimum(x, 0)
+    slope = np.clip(x, -np.inf, 0)
     slope *= rate
     np.exp(slope, out=slope)
     at_zero = scale * alpha * rate
@@ -170,7 +167,7 @@ def silu_grad(grad: Array, x: Array, out: Array) -> None:
     s = np.negative(x)
     np.exp(s, out=s)
     s += 1
-    np.reciprocal(s, out=s)
+    np.divide(1, s, out=s)
     slope = 1 - s
     slope *= x
     slope += 1
@@ -184,7 +181,7 @@ def silu_grad(grad: Array, x: Array, out: Array) -> None:
 
 def mish(x: Array, out: Array) -> None:
     """Write x · tanh(log(1 + exp(x)))."""
-    n = np.minimum(x, _mish_limit(x))
+    n = np.clip(x, -np.inf, _mish_limit(x))
     np.exp(n, out=n)
     d = n + 2
     d *= n
@@ -195,7 +192,7 @@ def mish(x: Array, out: Array) -> None:
 
 def mish_grad(grad: Array, x: Array, out: Array) -> None:
     """Write the derivative, (d·(d + 2) + 4·x·n·(n + 1)) / (d + 2)², times grad."""
-    limited = np.minimum(x, _mish_limit(x))
+    limited = np.clip(x, -np.inf, _mish_limit(x))
     n = np.exp(limited)
     d = n + 2
     d *= n
@@ -218,18 +215,19 @@ def _mish_limit(x: Array) -> float:
 def gelu(x: Array, out: Array) -> None:
     """Write x · Φ(x), with Φ the distribution function of a normal variable."""
     # It is max(x, 0) - |x| · Φ(-|x|) on both sides.
-    y = np.abs(x)
-    np.minimum(y, 64, out=y)  # where the tail is 0, so that it is 0 · 64 of infinity too
+    y = np.clip(x, -64, 64)  # where the tail is 0, so that it is 0 · 64 of infinity too
+    np.abs(y, out=y)
     tail, _ = normal_tail(y)
     tail *= y
-    np.maximum(x, 0, out=out)
+    np.clip(x, 0, np.inf, out=out)
     out -= tail
 
 
 def gelu_grad(grad: Array, x: Array, out: Array) -> None:
     """Write (Φ(x) + x · φ(x)) · grad, with φ the density."""
     # For x ≤ 0 the slope is s = Φ(-|x|) - |x| · φ(|x|), for x > 0 it is 1 - s. Beyond 40 it is 0 and 1.
-    y = np.minimum(np.abs(x), 40)
+    y = np.clip(x, -40, 40)
+    np.abs(y, out=y)
     s, gauss = normal_tail(y)
     gauss *= y
     gauss /= sqrt(2 * pi)
@@ -262,7 +260,7 @@ def gelu_tanh_grad(grad: Array, x: Array, out: Array) -> None:
     s *= limited
     np.exp(s, out=s)
     s += 1
-    np.reciprocal(s, out=s)
+    np.divide(1, s, out=s)
     squares *= 3 * _RATE * _CUBIC
     squares += _RATE
     squares *= limited

@@ -61,7 +61,7 @@ def huber_loss(x: Array, target: Array, out: Array, *, delta: float) -> None:
     # Both are m · (d - m/2) with m = min(d, delta).
     distance = x - target
     np.abs(distance, out=distance)
-    m = np.minimum(distance, delta)
+    m = np.clip(distance, 0, delta)
     np.multiply(m, -0.5, out=out)
     out += distance
     out *= m
@@ -100,11 +100,11 @@ def smooth_l1_loss_grad(grad: Array, x: Array, target: Array, out: Array, *, bet
 def binary_cross_entropy_with_logits(x: Array, target: Array, pos_weight: Array, out: Array) -> None:
     """Write the loss."""
     t = _log_one_plus_exp_minus_abs(x)
-    positive = np.maximum(-x, 0)
+    positive = np.clip(-x, 0, np.inf)
     positive += t
     positive *= target
     positive *= pos_weight
-    t += np.maximum(x, 0)
+    t += np.clip(x, 0, np.inf)
     t *= 1 - target
     np.add(positive, t, out=out)
 
@@ -129,7 +129,7 @@ def binary_cross_entropy_with_logits_target_grad(
 ) -> None:
     """Write the derivative by the target, w·log(1 + exp(-x)) - log(1 + exp(x)), times grad."""
     slope = _log_one_plus_exp_minus_abs(x)
-    slope += np.maximum(-x, 0)
+    slope += np.clip(-x, 0, np.inf)
     slope *= pos_weight - 1
     slope -= x
     np.multiply(slope, grad, out=out)
@@ -156,7 +156,7 @@ def binary_cross_entropy_grad(grad: Array, x: Array, target: Array, out: Array) 
     """Write (x - target) / (x · (1 - x)) · grad, with a denominator of 1e-12 at least."""
     denominator = 1 - x
     denominator *= x
-    np.maximum(denominator, 1e-12, out=denominator)
+    np.clip(denominator, 1e-12, np.inf, out=denominator)
     slope = x - target
     slope /= denominator
     np.multiply(slope, grad, out=out)
@@ -172,10 +172,10 @@ def binary_cross_entropy_target_grad(grad: Array, x: Array, target: Array, out: 
 def _logarithms(x: Array) -> tuple[Array, Array]:
     """Return log x and log(1 - x), at least -100."""
     positive = np.log(x)
-    np.maximum(positive, -100, out=positive)
+    np.clip(positive, -100, np.inf, out=positive)
     negative = np.negative(x)
     np.log1p(negative, out=negative)
-    np.maximum(negative, -100, out=negative)
+    np.clip(negative, -100, np.inf, out=negative)
     return positive, negative
 
 

@@ -199,7 +199,7 @@ def test_several_at_once(published, tmp_path, name):
 def test_what_was_fetched_is_opened_by_its_name(published, tmp_path, monkeypatch, name, variable):
     if variable:
         monkeypatch.setenv(variable, str(tmp_path / "sets"))
-    with pytest.raises(DataError, match=rf"sevenloops\.data\.download\('{name}'\)"):
+    with pytest.raises(DataError, match=f"fetch it with: sevenloops download {name}, or"):
         open_dataset(name)
     expected = (tmp_path / "sets" if variable else tmp_path / "cache" / "data") / name
     assert download(name) == expected

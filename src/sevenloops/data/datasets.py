@@ -137,7 +137,7 @@ def _find(name: str, listing: str) -> Path:
             return folder
     raise DataError(
         f"{name} must be in one of the folders {', '.join(map(str, folders))}, but none of them exists; "
-        f"fetch it with sevenloops.data.download({name!r}), put the files {listing} into one of them, "
+        f"fetch it with: sevenloops download {name}, or put the files {listing} into one of them, "
         f"or let the variable SEVENLOOPS_DATA name the folder that holds {name}."
     )
 

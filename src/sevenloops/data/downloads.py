@@ -128,6 +128,12 @@ def mnist(root: PathLike, *, download: bool = False) -> Dataset:
     References
     ----------
     Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits".
+
+    Examples
+    --------
+    >>> from sevenloops.data import mnist
+    >>> mnist("data/mnist", download=True)  # doctest: +SKIP
+    Dataset 'mnist': 60000 training and 10000 test images of 1×28×28, 10 classes
     """
     return _open("mnist", Path(root), download)
 
@@ -155,6 +161,12 @@ def fashion_mnist(root: PathLike, *, download: bool = False) -> Dataset:
     ----------
     H. Xiao, K. Rasul, R. Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning
     Algorithms", 2017, arXiv:1708.07747.
+
+    Examples
+    --------
+    >>> from sevenloops.data import fashion_mnist
+    >>> fashion_mnist("data/fashion-mnist", download=True)  # doctest: +SKIP
+    Dataset 'fashion-mnist': 60000 training and 10000 test images of 1×28×28, 10 classes
     """
     return _open("fashion-mnist", Path(root), download)
 
@@ -183,6 +195,12 @@ def cifar10(root: PathLike, *, download: bool = False) -> Dataset:
     References
     ----------
     A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
+
+    Examples
+    --------
+    >>> from sevenloops.data import cifar10
+    >>> cifar10("data/cifar10", download=True)  # doctest: +SKIP
+    Dataset 'cifar10': 50000 training and 10000 test images of 3×32×32, 10 classes
     """
     return _open("cifar10", Path(root), download)
 
@@ -216,6 +234,11 @@ def download(name: str, root: PathLike | None = None) -> Path:
         If no mirror delivers a file; what has come before stays.
     OSError
         If a file cannot be read or written.
+
+    Examples
+    --------
+    >>> from sevenloops.data import download
+    >>> folder = download("mnist")  # doctest: +SKIP
     """
     if name not in _PUBLISHED:
         raise DataError(f"A data set to fetch must be one of {', '.join(DOWNLOAD_NAMES)}, but got {name!r}.")

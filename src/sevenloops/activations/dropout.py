@@ -4,6 +4,7 @@ from math import prod, sqrt
 
 import numpy as np
 
+from sevenloops.activations.blocks import in_blocks
 from sevenloops.arrays import Array
 
 __all__ = ["alpha_dropout", "alpha_dropout_grad", "draw", "dropout", "dropout_grad"]
@@ -27,10 +28,13 @@ def draw(shape: tuple[int, ...], p: float, rng: np.random.Generator) -> Array:
 
 
 def dropout(x: Array, keep: Array, out: Array, *, p: float) -> None:
-    """Write x / (1 - p) where it is kept, else 0."""
-    np.multiply(x, keep, out=out)
-    if p < 1:
-        out *= 1 / (1 - p)
+    """Write x / (1 - p) where it is kept, else 0; `keep` may have one entry for many elements."""
+    scale = 1 / (1 - p) if p < 1 else 0.0
+    if keep.size < out.size:
+        with np.errstate(invalid="ignore"):  # 0 times infinity
+            np.multiply(x, keep.astype(x.dtype) * scale, out=out)
+    else:
+        _each(x, keep, out, scale=scale)
 
 
 def dropout_grad(grad: Array, keep: Array, out: Array, *, p: float) -> None:
@@ -38,6 +42,13 @@ def dropout_grad(grad: Array, keep: Array, out: Array, *, p: float) -> None:
     dropout(grad, keep, out, p=p)
 
 
+@in_blocks
+def _each(x: Array, keep: Array, out: Array, *, scale: float) -> None:
+    np.multiply(x, keep, out=out)
+    out *= scale
+
+
+@in_blocks
 def alpha_dropout(x: Array, keep: Array, out: Array, *, p: float) -> None:
     """Write a · (x where it is kept, else -alpha) + b, with the a and b that keep mean 0 and variance 1."""
     np.multiply(x, keep, out=out)
@@ -47,6 +58,7 @@ def alpha_dropout(x: Array, keep: Array, out: Array, *, p: float) -> None:
         out += (scale * _ALPHA * p - scale * _ALPHA) + scale * _ALPHA * keep.astype(x.dtype)
 
 
+@in_blocks
 def alpha_dropout_grad(grad: Array, keep: Array, out: Array, *, p: float) -> None:
     """Write a · grad where x was kept, else 0."""
     np.multiply(grad, keep, out=out)

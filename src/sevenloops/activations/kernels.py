@@ -8,49 +8,15 @@ from sevenloops.activations.blocks import in_blocks
 
 __all__ = ["kernel"]
 
-for _module, _names in (
-    (
-        piecewise,
-        (
-            "relu",
-            "leaky_relu",
-            "prelu",
-            "hardtanh",
-            "threshold",
-            "softshrink",
-            "hardshrink",
-            "hardsigmoid",
-            "hardswish",
-        ),
-    ),
-    (
-        smooth,
-        (
-            "tanh",
-            "tanhshrink",
-            "softsign",
-            "sigmoid",
-            "logsigmoid",
-            "softplus",
-            "elu",
-            "silu",
-            "mish",
-            "gelu",
-            "gelu_tanh",
-        ),
-    ),
-    (error_function, ("erf",)),
-    (dropout, ("dropout", "alpha_dropout")),
-):
-    for _name in _names:
-        backends.register(_name, "forward", "numpy", in_blocks(getattr(_module, _name)))
-        backends.register(_name, "gradient", "numpy", in_blocks(getattr(_module, f"{_name}_grad")))
+for _module in (piecewise, smooth, error_function, rows, dropout):
+    for _name in _module.__all__:
+        if f"{_name}_grad" in _module.__all__:
+            for _direction, _kernel in ("forward", _name), ("gradient", f"{_name}_grad"):
+                _function = getattr(_module, _kernel)
+                if _module not in (rows, dropout):  # which see to that themselves
+                    _function = in_blocks(_function)
+                backends.register(_name, _direction, "numpy", _function)
 backends.register("prelu", "weight_grad", "numpy", piecewise.prelu_weight_grad)
-backends.register("glu", "forward", "numpy", in_blocks(rows.glu))
-backends.register("glu", "gradient", "numpy", in_blocks(rows.glu_grad, results=2))
-for _name in ("softmax", "softmin", "log_softmax"):
-    backends.register(_name, "forward", "numpy", getattr(rows, _name))
-    backends.register(_name, "gradient", "numpy", getattr(rows, f"{_name}_grad"))
 
 
 def kernel(name: str, direction: str) -> Callable[..., None]:

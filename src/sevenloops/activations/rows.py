@@ -1,7 +1,10 @@
 """Activations that look along an axis: softmax and its relatives, and the gated linear unit."""
 
+from functools import partial
+
 import numpy as np
 
+from sevenloops.activations.blocks import in_blocks
 from sevenloops.arrays import Array
 
 __all__ = [
@@ -58,6 +61,7 @@ def log_softmax_grad(grad: Array, y: Array, out: Array, *, dim: int) -> None:
     np.subtract(grad, share, out=out)
 
 
+@in_blocks
 def glu(value: Array, gate: Array, out: Array) -> None:
     """Write value · σ(gate), of the two halves of the input."""
     denominator = np.negative(gate)
@@ -66,6 +70,7 @@ def glu(value: Array, gate: Array, out: Array) -> None:
     np.divide(value, denominator, out=out)
 
 
+@partial(in_blocks, results=2)
 def glu_grad(grad: Array, value: Array, gate: Array, by_value: Array, by_gate: Array) -> None:
     """Write grad · σ, and grad · value · σ · (1 - σ), for σ of the gate."""
     s = np.negative(gate)

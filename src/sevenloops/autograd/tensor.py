@@ -20,6 +20,10 @@ class Tensor(TensorMethods):
     Names follow PyTorch, but for `size` and `dtype`, which mean what they mean in NumPy (the number of elements, a
     NumPy dtype), `grad` and `data`, which are arrays, and `numpy()`, which also works where a gradient is required.
 
+    Nothing is computed in place: ``x += y`` makes a new Tensor, and is refused where x is a leaf with a gradient.
+    Comparisons compare elements, and as a key of a dict or set a Tensor is itself. NumPy's functions see the array;
+    where a gradient would be lost they raise TypeError, and the functions of this package are to be used.
+
     Parameters
     ----------
     data : array_like
@@ -35,8 +39,8 @@ class Tensor(TensorMethods):
         `backward` it silently makes gradients wrong, since operations have kept these very arrays.
     grad : ndarray or None
         The gradient accumulated so far, of the shape and dtype of `data`. Leaves have one, and results for which
-        `retain_grad` was called. Further gradients
-        are added in place; set it to None (or to zeros) before the next step.
+        `retain_grad` was called. Further gradients are added in place; set it to None (or to zeros) before the next
+        step.
 
     Raises
     ------

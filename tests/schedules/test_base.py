@@ -107,6 +107,18 @@ def test_a_rate_that_others_change_scales_what_follows():
     assert rates(optimizer) == [0.1, 1.0]
 
 
+def test_a_step_that_fails_changes_nothing():
+    optimizer = optimizer_with(0.8, 0.8)
+    schedule = schedules.LambdaLR(optimizer, [lambda epoch: 0.5**epoch, lambda epoch: 1 / (2 - epoch)])
+    schedule.step()
+    before = schedule.state_dict()
+    for bad, error in ((2, ZeroDivisionError), (-1, ValueError), ("3", TypeError), (float("nan"), ValueError)):
+        with pytest.raises(error):
+            schedule.step(bad)
+        assert schedule.state_dict() == before
+        assert rates(optimizer) == before["_last_lr"]
+
+
 def test_a_rate_of_zero_has_no_proportion():
     optimizer = optimizer_with(0.8)
     schedule = schedules.ConstantLR(optimizer, 0.0, total_iters=3)

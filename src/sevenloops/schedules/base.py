@@ -233,11 +233,11 @@ class LRScheduler(Schedule, ABC):
 
         Raises
         ------
-        ValueError
-            If the optimizer has been given further groups.
+        TypeError, ValueError
+            If the optimizer has been given further groups, or `epoch` is no number of at least 0.
         """
         self._notice()
-        self._go(self.last_epoch + 1 if epoch is None else epoch)
+        self._go(self.last_epoch + 1 if epoch is None else _number_of_steps("epoch", epoch))
 
     def _notice(self) -> None:
         """Scale the rates to start from by what others have made of the rates since this schedule has set them."""
@@ -254,10 +254,12 @@ class LRScheduler(Schedule, ABC):
 
     def _go(self, epoch: float) -> None:
         """Set what belongs to a step."""
-        self.last_epoch = epoch
-        for index, (group, base) in enumerate(zip(self.optimizer.param_groups, self.base_lrs)):
-            group["lr"] = self._last_lr[index] = self.rate(base * self._scales[index], epoch, index)
-            group.update(self.others(epoch, index))
+        rates = [self.rate(b * s, epoch, i) for i, (b, s) in enumerate(zip(self.base_lrs, self._scales))]
+        others = [self.others(epoch, index) for index in range(len(rates))]
+        for group, rate, values in zip(self.optimizer.param_groups, rates, others):
+            group["lr"] = rate
+            group.update(values)
+        self.last_epoch, self._last_lr = epoch, rates
 
 
 def _rates(optimizer: Optimizer) -> list[float]:

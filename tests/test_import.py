@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+import sevenloops
+
 # In a fresh process, after NumPy: every import of something foreign is noted together with who asks for it, even one
 # that fails or is caught, since what is installed must not matter. (The standard library looks for Jython's `org`.)
 WATCH = """
@@ -61,3 +63,31 @@ def test_import_brings_numpy_and_nothing_else(code):
 def test_the_watcher_notes_an_import_that_fails(statement):
     code = f"try:\n    {statement}\nexcept ImportError:\n    pass"
     assert foreign_imports(code) == ["__main__->no_such"]
+
+
+def run_fresh(code):
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], check=True, capture_output=True, text=True
+    ).stdout
+
+
+def test_who_only_convolves_does_not_wait_for_the_rest():
+    later = "'data', 'nn', 'optim', 'schedules', 'serialization', 'testing', 'train'"
+    code = f"import sys, sevenloops; print(*[n for n in ({later}) if 'sevenloops.' + n in sys.modules])"
+    assert run_fresh(code).split() == []
+
+
+def test_every_public_name_is_there_when_it_is_asked_for():
+    code = """
+import sevenloops as sl
+names = [name for name in sl.__all__ if name not in dir(sl) or getattr(sl, name) is None]
+assert set(dir(sl)) >= set(sl.__all__)
+from sevenloops import *
+print(names, sl.nn.__name__, save is sl.save, sl.save.__module__, train.__name__)
+"""
+    assert run_fresh(code) == "[] sevenloops.nn True sevenloops.serialization sevenloops.train\n"
+
+
+def test_a_name_that_is_nowhere():
+    with pytest.raises(AttributeError, match="module 'sevenloops' has no attribute 'nothing'"):
+        sevenloops.nothing  # noqa: B018

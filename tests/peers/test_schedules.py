@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.peers
 
 STEPS = 200
-CASES = 12
+CASES = 8
 
 
 def optimizers(kind, rates):

@@ -73,7 +73,7 @@ def test_values_and_gradients(shape, seed, memory, data):
         assert snapshot(x) == before
         assert y.dtype == np.float64
         np.testing.assert_allclose(y, by_definition(x, index, weight, bias, eps=0.5), rtol=1e-9, atol=1e-12)
-        if memory == "contiguous":
+        if memory == "contiguous" and x[index(0, 0)].size > 1:  # of one value the gradient is 0
             check_gradients(
                 lambda x, *p, call=call: call(
                     x, p[0] if weight is not None else None, p[-1] if bias is not None else None

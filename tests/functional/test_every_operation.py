@@ -1,13 +1,16 @@
 """Every differentiable operation of the package, found by looking, against differences, in all memory and dtypes."""
 
+from contextlib import contextmanager
+from functools import cache
+
 import numpy as np
 import pytest
 
 import sevenloops as sl
 from sevenloops.autograd import Operation
-from sevenloops.testing import check_gradients
+from sevenloops.testing import GradientError, check_gradients
 from tests.helpers.cases import arranged, snapshot
-from tests.helpers.gradients import all_cases, all_operations, operations_below, tensors_of
+from tests.helpers.gradients import all_cases, all_operations, tensors_of, uses_below
 
 CASES = all_cases()
 every_case = pytest.mark.parametrize("make", CASES.values(), ids=CASES.keys())
@@ -35,13 +38,53 @@ def gradients_of(function, arrays, wanted=None, cotangent=None):
     return [r.numpy() for r in results], [t.grad for t in tensors]
 
 
-def test_every_operation_is_checked():
-    reached = set()
-    for make in CASES.values():
+@cache
+def cases_by_use():
+    """Return {operation: {index of an input with a gradient: names of the cases that have it}}."""
+    found = {}
+    for name, make in CASES.items():
         function, arrays = made(make)
-        reached |= operations_below(tensors_of(function(*(sl.Tensor(a, requires_grad=True) for a in arrays))))
-    missing = sorted(where for operation, where in all_operations().items() if operation not in reached)
+        for operation, index in uses_below(tensors_of(function(*(sl.Tensor(a, requires_grad=True) for a in arrays)))):
+            found.setdefault(operation, {}).setdefault(index, []).append(name)
+    return found
+
+
+def test_every_operation_is_checked():
+    missing = sorted(where for operation, where in all_operations().items() if operation not in cases_by_use())
     assert not missing, f"no case in tests/functional/gradient_cases reaches {', '.join(missing)}"
+
+
+@contextmanager
+def slightly_wrong(operation, index):
+    """Change the gradient by one input: by a twentieth, and where it is 0, by a number."""
+
+    def wrong(*arguments, **attributes):
+        gradients = list(right(*arguments, **attributes))
+        if (g := gradients[index]) is not None:
+            gradients[index] = (g * 1.05 + 0.05 * (g == 0)).astype(g.dtype)
+        return gradients
+
+    right = operation.vjp
+    object.__setattr__(operation, "vjp", wrong)
+    try:
+        yield
+    finally:
+        object.__setattr__(operation, "vjp", right)
+
+
+@pytest.mark.parametrize(("operation", "where"), all_operations().items(), ids=all_operations().values())
+def test_a_slightly_wrong_rule_is_caught(operation, where):
+    for index, names in cases_by_use().get(operation, {}).items():
+        with slightly_wrong(operation, index):
+            caught = False
+            for name in names:
+                function, arrays, *options = CASES[name](np.random.default_rng(0))
+                try:
+                    check_gradients(function, *arrays, **(options[0] if options else {}))
+                except GradientError:
+                    caught = True
+                    break
+        assert caught, f"the gradient by input {index} of {where} may be wrong: {', '.join(names)} pass"
 
 
 def test_a_new_operation_is_found(monkeypatch):

@@ -14,7 +14,7 @@ from pathlib import Path
 import sevenloops
 from sevenloops.autograd import Operation
 
-__all__ = ["all_cases", "all_operations", "operations_below", "tensors_of"]
+__all__ = ["all_cases", "all_operations", "tensors_of", "uses_below"]
 
 FOLDER = Path(__file__).parents[1] / "functional" / "gradient_cases"
 
@@ -57,12 +57,12 @@ def tensors_of(result):
     return [r for r in results if isinstance(r, sevenloops.Tensor) and r.requires_grad]
 
 
-def operations_below(tensors):
-    """Return the operations that made Tensors."""
-    waiting, met = [t.node for t in tensors], set()
+def uses_below(tensors):
+    """Return the pairs (operation, index of an input that wants a gradient) from which Tensors came."""
+    waiting, met = [t.node for t in tensors if t.node is not None], set()
     while waiting:
         node = waiting.pop()
         if node not in met:
             met.add(node)
             waiting += [source for source in node.inputs if type(source) is type(node)]
-    return {node.operation for node in met}
+    return {(node.operation, i) for node in met for i, needed in enumerate(node.needs) if needed}

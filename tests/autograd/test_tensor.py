@@ -152,6 +152,22 @@ def test_iteration():
         list(sl.Tensor(1.0))
 
 
+def test_integers_are_indices_of_lists():
+    assert ["cat", "dog"][sl.Tensor([0.1, 0.9]).argmax()] == "dog"
+    assert list(range(sl.Tensor(3))) == [0, 1, 2]
+    with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+        ["cat"][sl.Tensor(0.0)]
+    with pytest.raises(sl.errors.ShapeError, match="exactly one element"):
+        ["cat"][sl.Tensor([0, 0])]
+
+
+def test_membership_asks_for_an_element():
+    x = sl.Tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert 3 in x
+    assert sl.Tensor(4.0) in x
+    assert 5 not in x
+
+
 def test_numbers_of_elements_and_axes_and_formats():
     x = sl.Tensor([[1.0, 2.0, 3.0]])
     assert (x.numel(), x.dim()) == (3, 2)

@@ -1,5 +1,6 @@
 """Tensor: an array that remembers how it was made."""
 
+import operator
 import weakref
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -213,6 +214,12 @@ class Tensor(TensorMethods):
 
     def __int__(self) -> int:
         return int(self.item())
+
+    def __index__(self) -> int:
+        return operator.index(self.item())
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self.data == (value.data if isinstance(value, Tensor) else value)).any())
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else str(self)

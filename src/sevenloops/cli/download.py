@@ -18,7 +18,7 @@ def add_to(commands: Commands) -> None:
     )
     command.set_defaults(run=_download)
     command.add_argument("name", choices=DOWNLOAD_NAMES, help=f"one of {', '.join(DOWNLOAD_NAMES)}", metavar="NAME")
-    command.add_argument("--to", metavar="FOLDER", help="the folder for its files (default: one where train finds it)")
+    command.add_argument("--to", metavar="FOLDER", help="the folder for its files (default: where train finds it)")
 
 
 def _download(options: argparse.Namespace) -> None:

@@ -159,7 +159,7 @@ def test_killed_at_every_change_of_its_folder_it_comes_to_the_same_bits(here, wh
 
 
 @posix
-@pytest.mark.parametrize(("signum", "name"), [(signal.SIGINT, "SIGINT"), (signal.SIGTERM, "SIGTERM")])
+@pytest.mark.parametrize(("signum", "name"), [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")])
 def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(here, whole, signum, name):
     process = subprocess.Popen(TRAIN, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr.readline().startswith("epoch 1: ")
@@ -203,6 +203,22 @@ def test_ctrl_c_in_the_first_epoch_leaves_what_is_needed_to_go_on(here):
     again = run([*command[:-1], "whole"])
     assert again.returncode == 0
     assert (here / "run/weights.safetensors").read_bytes() == (here / "whole/weights.safetensors").read_bytes()
+
+
+@posix
+def test_ctrl_c_while_the_pictures_are_drawn_says_how_to_get_them(plain, here, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sevenloops.cli.train.draw_curves", interrupt)
+        code, _, err = plain("train", *SETTINGS, "--out", "run", "--quiet")
+    assert code == 130
+    assert re.fullmatch(
+        r"run has the weights of epoch 4\.\nGo on: .* train --resume run\nsevenloops train: stopped by Ctrl-C\.\n",
+        err,
+    )
+    assert plain("train", "--resume", "run", "--quiet")[0] == 0
 
 
 # --- going on ----------------------------------------------------------------------------------------------------

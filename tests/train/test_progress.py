@@ -62,6 +62,20 @@ def test_a_terminal_gets_a_bar_that_fits_it():
         assert len(line) <= 80
 
 
+def test_a_bar_goes_on_from_what_another_process_has_done():
+    pytest.importorskip("tqdm")
+    with terminal() as screen, Progress(4, 30, done=75) as progress:
+        progress.step(3, 15, 0.5, 0.5)
+    assert "epoch 1/4" not in screen[0]
+    assert "epoch 3/4 |" in screen[0]
+    bars = re.findall(r"\|([^|]*)\|", screen[0])
+    assert 0.5 < bars[0].rstrip().count("█") / len(bars[0]) < 0.75
+    with terminal() as screen:
+        go(Progress(2, 30, done=60), epochs=0)
+        sys.stderr.write("end")
+    assert screen == ["end"]
+
+
 def test_a_failure_ends_the_bar_with_its_line():
     pytest.importorskip("tqdm")
     with terminal() as screen:

@@ -90,10 +90,10 @@ def _train(options: argparse.Namespace) -> None:
     try:
         _introduce(training)
         outcome = training.run(folder, quiet=options.quiet)
+        _draw(training, outcome, folder)
     except BaseException as error:
         _say_what_is_left(training, folder, error, resumed=options.resume is not None)
         raise
-    _draw(training, outcome, folder)
     _conclude(training, outcome, folder)
 
 

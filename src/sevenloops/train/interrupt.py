@@ -20,7 +20,7 @@ class Stopped(KeyboardInterrupt):
     """
 
     def __init__(self, signum: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(signum).name}")
+        super().__init__(f"stopped by {'Ctrl-C' if signum == signal.SIGINT else signal.Signals(signum).name}")
         self.signum = signum
 
 
@@ -46,7 +46,7 @@ class Interrupts:
     ...     except Stopped as stopped:
     ...         print(stopped)
     the step is finished
-    stopped by SIGINT
+    stopped by Ctrl-C
     """
 
     def __init__(self, *, quiet: bool = False) -> None:

@@ -16,6 +16,8 @@ class Progress:
     ----------
     epochs, images : int
         Epochs, and images of each.
+    done : int
+        Images that have been seen before, by another process.
     quiet : bool
         Say nothing.
 
@@ -24,11 +26,11 @@ class Progress:
     The bar is tqdm's. Without it, and where stderr is no terminal, each epoch ends in a plain line.
     """
 
-    def __init__(self, epochs: int, images: int, *, quiet: bool = False) -> None:
+    def __init__(self, epochs: int, images: int, *, done: int = 0, quiet: bool = False) -> None:
         self.epochs = epochs
         self.quiet = quiet
         self._bar: Any = None
-        if quiet or sys.stderr is None or not sys.stderr.isatty():
+        if quiet or done >= epochs * images or sys.stderr is None or not sys.stderr.isatty():
             return
         try:
             from tqdm import tqdm
@@ -37,7 +39,8 @@ class Progress:
             return
         self._bar = tqdm(
             total=epochs * images,
-            desc=f"epoch 1/{epochs}",
+            initial=done,
+            desc=f"epoch {done // images + 1}/{epochs}",
             unit=" images",
             unit_scale=True,
             bar_format=_FORMAT,
@@ -54,12 +57,6 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
-
-    def skip(self, images: int) -> None:
-        """Begin after so many images, which another process has seen."""
-        if self._bar is not None:
-            self._bar.update(images)
-            self._bar.unpause()  # they took no time here
 
     def step(self, epoch: int, images: int, loss: float, accuracy: float) -> None:
         """Count a batch; loss and accuracy are the epoch's so far."""

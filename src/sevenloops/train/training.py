@@ -139,8 +139,9 @@ class TrainingRun:
             folder.write_config(self.description)
         outcome = None
         images = len(dataset.train_images)
-        with Interrupts(quiet=quiet) as interrupts, Progress(config.epochs, images, quiet=quiet) as progress:
-            progress.skip(len(self.history) * images + trainer.sums.images)
+        done = len(self.history) * images + trainer.sums.images
+        progress = Progress(config.epochs, images, done=done, quiet=quiet)
+        with Interrupts(quiet=quiet) as interrupts, progress:
             try:
                 for _, outcome in trainer.fit(  # noqa: B007 (the last one is the run's)
                     dataset,

@@ -5,6 +5,7 @@ INSTALLED = $(VENV)/.installed
 # What pip is told about NumPy: nothing, so that it takes the newest.
 NUMPY =
 
+# What PyTorch's own sample inputs, its op_db, need.
 OP_DB = "expecttest>=0.3"
 
 # The programs of a virtual environment are in bin, on Windows in Scripts.
@@ -75,7 +76,7 @@ $(INSTALLED)-lint: pyproject.toml
 	@PYTHON="$(PYTHON)" sh tools/venv.sh $(VENV) --editable ".[train,test,lint]"
 	@touch $@
 
-# PyTorch's own sample inputs, its op_db, need expecttest. Where packages are served as PyTorch itself serves them, its CPU build has a version of its own; elsewhere there
+# Where packages are served as PyTorch itself serves them, its CPU build has a version of its own; elsewhere there
 # is the plain one.
 $(INSTALLED)-peers: $(INSTALLED)-test
 	@sh tools/venv.sh $(VENV) "torch==2.13.0+cpu" $(OP_DB) 2>/dev/null || sh tools/venv.sh $(VENV) "torch>=2.6" $(OP_DB)

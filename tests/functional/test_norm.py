@@ -122,6 +122,28 @@ def test_a_mean_ten_thousand_times_the_deviation_costs_no_digits(memory, shape):
         np.testing.assert_allclose(*gradients, rtol=0, atol=3e-6 * np.abs(gradients[1]).max())
 
 
+@pytest.mark.parametrize("memory", ["contiguous", "channels-last"])
+def test_any_number_of_threads_gives_the_same_bits(memory):
+    rng = np.random.default_rng(0)
+    x, g = (arranged(rng.standard_normal((20, 24, 40, 41)).astype(np.float32), memory) for _ in "xg")
+    before, results = sl.get_num_threads(), []
+    try:
+        for threads in (1, 2, 5):
+            sl.set_num_threads(threads)
+            for call in (
+                lambda x: sl.batch_norm(x, None, None, training=True),
+                lambda x: sl.group_norm(x, 3),
+                lambda x: sl.layer_norm(x, x.shape[1:]),
+            ):
+                tensor = sl.Tensor(x, requires_grad=True)
+                y = call(tensor)
+                y.backward(g)
+                results.append((y.numpy().tobytes(), tensor.grad.tobytes()))
+    finally:
+        sl.set_num_threads(before)
+    assert results[:3] == results[3:6] == results[6:]
+
+
 def test_an_outlier_at_the_start_costs_few_digits():
     """The shift is a mean of some values at the start: wherever those lie, the variance is known to float32."""
     x = np.full((2, 1, 100, 100), 1, np.float32)

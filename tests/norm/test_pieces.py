@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from sevenloops.norm.pieces import Pieces, Scratch, quiet, strips
+import sevenloops as sl
+from sevenloops.norm.pieces import Pieces, Scratch, for_each, quiet, strips
 from tests.helpers.cases import MEMORIES, arranged
 
 SHAPES = [(2, 3), (1, 5, 1), (4, 3, 6), (3, 2, 8, 9), (2, 5, 3, 2, 4), (7, 40, 9, 9), (2, 3, 300, 260), (6, 1500, 2)]
@@ -25,12 +26,13 @@ def test_sums_of_channels(shape, memory, merge):
     pieces = Pieces.of(x, merge)
     view, second = pieces.view(x), pieces.view(other)
     assert np.may_share_memory(view, x), "dense memory is not copied"
-    total, dot, visited = pieces.totals(), pieces.totals(), np.zeros(pieces.shape)
-    for strip in pieces.strips(8):
+    visited, sums, dots, cut = np.zeros(pieces.shape), [], [], pieces.strips(8)
+    for strip in cut:
         visited[strip] += 1
         block = view[strip]
-        pieces.add_sum(total, strip, block)
-        pieces.add_dot(dot, strip, block, second[strip], np.empty(block.shape))
+        sums.append(pieces.sum(block))
+        dots.append(pieces.dot(block, second[strip], np.empty(block.shape)))
+    total, dot = pieces.sums(cut, sums), pieces.sums(cut, dots)
     assert np.unique(visited).tolist() == [1]
     axes = tuple(range(2, len(shape)))
     for found, terms in ((total, x), (dot, x * other)):
@@ -73,9 +75,8 @@ def test_every_way_to_cut_is_met():
 def test_other_memory_is_seen_too(memory):
     x = arranged(np.arange(120.0).reshape(2, 3, 4, 5), memory)
     pieces = Pieces.of(x, merge=False)
-    total = pieces.totals()
-    for strip in pieces.strips(8):
-        pieces.add_sum(total, strip, pieces.view(x)[strip])
+    cut = pieces.strips(8)
+    total = pieces.sums(cut, [pieces.sum(pieces.view(x)[strip]) for strip in cut])
     np.testing.assert_allclose(pieces.by_channel(total).sum(2), x.sum((2, 3)))
 
 
@@ -95,6 +96,31 @@ def test_scratch_is_used_again():
     assert (first.shape, first.dtype) == ((3, 4), np.float32)
     assert np.shares_memory(first, scratch.like(np.zeros((2, 5))))
     assert not np.shares_memory(first, scratch.like(np.zeros((5, 5))))
+
+
+@pytest.mark.parametrize("elements", [10, 10**7])
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("count", [0, 1, 5, 23])
+def test_each_strip_is_met_once(elements, threads, count):
+    before = sl.get_num_threads()
+    sl.set_num_threads(threads)
+    met = [0] * count
+    try:
+
+        def work(number, strip, scratch):
+            assert strip == f"strip {number}"
+            scratch.like(np.zeros(3))[...] = number
+            met[number] += 1
+
+        for_each([f"strip {i}" for i in range(count)], elements, np.dtype(np.float32), work)
+    finally:
+        sl.set_num_threads(before)
+    assert met == [1] * count
+
+
+def test_scratch_has_slots():
+    scratch = Scratch(np.dtype(np.float32))
+    assert not np.shares_memory(scratch.like(np.zeros(3)), scratch.like(np.zeros(3), slot=1))
 
 
 def test_quiet_leaves_numpy_as_it_was():

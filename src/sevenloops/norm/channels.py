@@ -20,32 +20,35 @@ is centred with the rounded mean c, which is exact for x near c, and the rest, c
 
 import numpy as np
 
-from sevenloops import runtime
 from sevenloops.arrays import Array, compute_dtype
-from sevenloops.norm.pieces import Pieces, quiet
+from sevenloops.norm.pieces import Pieces, Scratch, Strip, for_each, quiet
 
 __all__ = ["normalise", "normalise_grad", "statistics"]
 
 _SAMPLE = 16
+_NONE = np.empty(0)  # the place of what a strip will give
 
 
 def statistics(x: Array, groups: int | None) -> tuple[Array, Array]:
     """Return mean and (biased) variance."""
-    pieces = Pieces.of(x, merge=groups is None)
-    view, scratch = pieces.view(x), pieces.scratch(x)
-    total, squares = pieces.totals(), pieces.totals()
-    with quiet(), runtime.single_threaded_blas():
-        shift = _sample_mean(view, pieces.columns, scratch.dtype)
-        for strip in pieces.strips(scratch.dtype.itemsize):
+    pieces, dtype = Pieces.of(x, merge=groups is None), compute_dtype(x.dtype)
+    view, strips = pieces.view(x), pieces.strips(dtype.itemsize)
+    totals, squares = [_NONE] * len(strips), [_NONE] * len(strips)
+    with quiet():
+        shift = _sample_mean(view, pieces.columns, dtype)
+
+        def work(number: int, strip: Strip, scratch: Scratch) -> None:
             block = view[strip]
-            centred = np.subtract(block, pieces.at(shift, strip), out=scratch.like(block))
-            pieces.add_sum(total, strip, centred)
-            pieces.add_dot(squares, strip, centred, centred, centred)
-        total /= pieces.size
-        squares /= pieces.size
-        squares -= total**2
+            centred = scratch.like(block)
+            np.subtract(block, pieces.at(shift, strip), out=centred)
+            totals[number] = pieces.sum(centred)
+            squares[number] = pieces.dot(centred, centred, centred)
+
+        for_each(strips, x.size, dtype, work)
+        total, square = (pieces.sums(strips, parts) / pieces.size for parts in (totals, squares))
+        square -= total**2
         total += shift.reshape(total.shape)
-        means, variances = (_by_group(pieces.by_channel(values), groups) for values in (total, squares))
+        means, variances = (_by_group(pieces.by_channel(values), groups) for values in (total, square))
         mean = means.mean(2, keepdims=True)
         variance = (variances + (means - mean) ** 2).mean(2)
         return mean[..., 0], np.maximum(variance, 0, out=variance)
@@ -76,21 +79,24 @@ def normalise(
     x: Array, mean: Array, rstd: Array, weight: Array | None, bias: Array | None, groups: int | None, out: Array
 ) -> None:
     """Write (x - mean) · rstd · weight + bias."""
-    pieces = Pieces.of(x, merge=groups is None)
-    view, written, scratch = pieces.view(x), pieces.view(out), pieces.scratch(x)
+    pieces, dtype = Pieces.of(x, merge=groups is None), compute_dtype(x.dtype)
+    view, written = pieces.view(x), pieces.view(out)
     mean, scale = (_by_channel(values, x.shape[1]) for values in (mean, rstd))
     if weight is not None:
         scale = scale * weight
     with quiet():
-        centre = mean.astype(scratch.dtype)
+        centre = mean.astype(dtype)
         offset = (centre - mean) * scale if bias is None else (centre - mean) * scale + bias
-        centre, scale, offset = (pieces.spread(values, scratch.dtype) for values in (centre, scale, offset))
-        for strip in pieces.strips(scratch.dtype.itemsize):
+        centre, scale, offset = (pieces.spread(values, dtype) for values in (centre, scale, offset))
+
+        def work(number: int, strip: Strip, scratch: Scratch) -> None:
             target = written[strip]
-            room = target if target.dtype == scratch.dtype else scratch.like(target)
+            room = target if target.dtype == dtype else scratch.like(target)
             np.subtract(view[strip], pieces.at(centre, strip), out=room)
             room *= pieces.at(scale, strip)
             np.add(room, pieces.at(offset, strip), out=target, casting="same_kind")
+
+        for_each(pieces.strips(dtype.itemsize), x.size, dtype, work)
 
 
 def normalise_grad(
@@ -113,19 +119,23 @@ def normalise_grad(
 
     One pass gives Σ grad and Σ grad · (x - mean) of each piece, from which both averages follow; another one dx.
     """
-    pieces = Pieces.of(x, merge=groups is None)
-    view, upstream, scratch = pieces.view(x), pieces.view(grad), pieces.scratch(x)
-    rounded = _by_channel(mean, x.shape[1]).astype(scratch.dtype)
-    centre = pieces.spread(rounded, scratch.dtype)
-    total, products = pieces.totals(), pieces.totals()
-    with quiet(), runtime.single_threaded_blas():
-        for strip in pieces.strips(scratch.dtype.itemsize):
-            g = upstream[strip].astype(scratch.dtype, copy=False)
-            centred = np.subtract(view[strip], pieces.at(centre, strip), out=scratch.like(g))
-            pieces.add_sum(total, strip, g)
-            pieces.add_dot(products, strip, g, centred, centred)
+    pieces, dtype = Pieces.of(x, merge=groups is None), compute_dtype(x.dtype)
+    view, upstream, strips = pieces.view(x), pieces.view(grad), pieces.strips(dtype.itemsize)
+    rounded = _by_channel(mean, x.shape[1]).astype(dtype)
+    centre = pieces.spread(rounded, dtype)
+    totals, dots = [_NONE] * len(strips), [_NONE] * len(strips)
+    with quiet():
+
+        def add(number: int, strip: Strip, scratch: Scratch) -> None:
+            g = upstream[strip].astype(dtype, copy=False)
+            centred = scratch.like(g)
+            np.subtract(view[strip], pieces.at(centre, strip), out=centred)
+            totals[number] = pieces.sum(g)
+            dots[number] = pieces.dot(g, centred, centred)
+
+        for_each(strips, x.size, dtype, add)
         # (I, C); of batch norm the images are added below, where the statistics are (1, C).
-        total, products = (pieces.by_channel(values).sum(2) for values in (total, products))
+        total, products = (pieces.by_channel(pieces.sums(strips, parts)).sum(2) for parts in (totals, dots))
         by_channel = _by_channel(rstd, x.shape[1])
         products += (rounded - _by_channel(mean, x.shape[1])) * total
         products *= by_channel  # now Σ grad · x̂
@@ -134,7 +144,7 @@ def normalise_grad(
             return dweight, dbias
         scale = by_channel if weight is None else by_channel * weight
         if constant:
-            _scaled(pieces, upstream, pieces.spread(scale, scratch.dtype), pieces.view(out))
+            _scaled(pieces, upstream, pieces.spread(scale, dtype), pieces.view(out))
             return dweight, dbias
         count = x.size // max(mean.size, 1)
         if weight is not None:
@@ -151,20 +161,25 @@ def normalise_grad(
 
 
 def _scaled(pieces: Pieces, grad: Array, scale: Array, out: Array) -> None:
-    for strip in pieces.strips(scale.itemsize):
+    def work(number: int, strip: Strip, scratch: Scratch) -> None:
         np.multiply(grad[strip], pieces.at(scale, strip), out=out[strip], casting="same_kind")
+
+    for_each(pieces.strips(scale.itemsize), out.size, scale.dtype, work)
 
 
 def _combined(
     pieces: Pieces, grad: Array, x: Array, centre: Array, factors: tuple[Array, Array, Array], out: Array
 ) -> None:
-    scratch, wide = pieces.scratch(x), pieces.scratch(x)
-    scale, slope, offset = (pieces.spread(values, scratch.dtype) for values in factors)
-    for strip in pieces.strips(scratch.dtype.itemsize):
+    scale, slope, offset = (pieces.spread(values, centre.dtype) for values in factors)
+
+    def work(number: int, strip: Strip, scratch: Scratch) -> None:
         target = out[strip]
-        room = target if target.dtype == compute_dtype(target.dtype) else wide.like(target)
+        room = target if target.dtype == centre.dtype else scratch.like(target, slot=1)
         np.multiply(grad[strip], pieces.at(scale, strip), out=room)
-        line = np.subtract(x[strip], pieces.at(centre, strip), out=scratch.like(target))
+        line = scratch.like(target)
+        np.subtract(x[strip], pieces.at(centre, strip), out=line)
         line *= pieces.at(slope, strip)
         line += pieces.at(offset, strip)
         np.subtract(room, line, out=target, casting="same_kind")
+
+    for_each(pieces.strips(centre.itemsize), out.size, centre.dtype, work)

@@ -10,25 +10,27 @@ Rows are summed by a product with ones, which BLAS does several times as fast as
 whole channels or groups is put together from their pieces, in float64: that is little work, for pieces are few.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
-from typing import Any, NamedTuple, Self, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias, TypeVar
 
 import numpy as np
 
 from sevenloops import runtime
-from sevenloops.arrays import Array, compute_dtype
+from sevenloops.arrays import Array
 from sevenloops.memory import has_channels_last
 
-__all__ = ["Pieces", "quiet", "strips"]
+__all__ = ["Pieces", "Scratch", "Strip", "for_each", "quiet", "strips"]
 
 Strip: TypeAlias = tuple[slice, slice]
+S = TypeVar("S")
 
 _LONG_ROW = 1024  # elements from which the cost of starting a row does not show
 _SHORT_ROW = 64
 _MOST_OF_A_ROW = 2**15  # longer ones are cut, where that can be done evenly
 _BUFFER = 1024
+_WORTH_A_THREAD = 300_000  # elements: about 0.2 ms of one core's work, which waking another one costs
 
 
 @contextmanager
@@ -49,6 +51,40 @@ def strips(length: int, row: int, itemsize: int) -> Iterator[slice]:
     step = max(1, -(-length // max(1, -(-length // most))))
     for start in range(0, length, step):
         yield slice(start, start + step)
+
+
+class Scratch:
+    """Memory of one strip, used again for each, so that it stays in the cache."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self._memory: dict[int, Array] = {}
+
+    def like(self, block: Array, slot: int = 0) -> Array:
+        """Return uninitialised memory of a block's shape; that of the last call with this slot is overwritten."""
+        memory = self._memory.get(slot)
+        if memory is None or block.size > memory.size:
+            memory = self._memory[slot] = runtime.empty((block.size,), self.dtype)
+        return memory[: block.size].reshape(block.shape)
+
+
+def for_each(
+    strips: Sequence[S], elements: int, dtype: np.dtype[Any], work: Callable[[int, S, Scratch], None]
+) -> None:
+    """Call ``work(number, strip, scratch)`` for each strip, on several threads where there is enough to do.
+
+    What a call finds out it must put in a place of its own; added up by number, sums do not depend on the threads.
+    """
+
+    def run(numbers: range) -> None:
+        scratch = Scratch(dtype)
+        for number in numbers:
+            work(number, strips[number], scratch)
+
+    threads = min(runtime.get_num_threads(), elements // _WORTH_A_THREAD)
+    step = max(1, -(-len(strips) // (2 * threads if threads > 1 else 1)))
+    with runtime.single_threaded_blas():
+        runtime.parallel(run, [range(i, min(i + step, len(strips))) for i in range(0, len(strips), step)], threads)
 
 
 class Pieces(NamedTuple):
@@ -98,16 +134,12 @@ class Pieces(NamedTuple):
         """Return the array as (I, A, B): a view where its memory is dense and in the order of the pieces."""
         return (np.moveaxis(x, 1, -1) if self.last else x).reshape(self.shape)
 
-    def strips(self, itemsize: int) -> Iterator[Strip]:
-        """Yield indices of strips that fit into the cache: several matrices, or some lines of one."""
+    def strips(self, itemsize: int) -> list[Strip]:
+        """Return indices of strips that fit into the cache: several matrices, or some lines of one."""
         images, lines, line = self.shape
         whole = list(strips(images, lines * line, itemsize))
-        for matrices in whole:
-            if len(whole) < images:
-                yield matrices, slice(None)
-            else:
-                for part in strips(lines, line, itemsize):
-                    yield matrices, part
+        parts = [slice(None)] if len(whole) < images else list(strips(lines, line, itemsize))
+        return [(matrices, part) for matrices in whole for part in parts]
 
     def spread(self, values: Array, dtype: Any) -> Array:
         """Return values of channels, (I or 1, C), so that they broadcast against `view`."""
@@ -121,43 +153,30 @@ class Pieces(NamedTuple):
         matrices, lines = strip
         return spread[slice(None) if len(spread) == 1 else matrices, slice(None) if self.columns else lines]
 
-    def totals(self) -> Array:
-        """Return zeros to which `add_sum` and `add_dot` add: one number per piece, (I, pieces)."""
-        return np.zeros((self.shape[0], self.before * self.channels * self.after))
+    def sums(self, strips: Sequence[Strip], parts: Sequence[Array]) -> Array:
+        """Return the sums of whole pieces, (I, pieces), from those of the strips."""
+        total = np.zeros((self.shape[0], self.before * self.channels * self.after))
+        for (matrices, lines), part in zip(strips, parts):
+            if self.columns:
+                total[matrices] += part
+            else:
+                total[matrices, lines] = part
+        return total
 
-    def add_sum(self, totals: Array, strip: Strip, block: Array) -> None:
-        """Add the sums of the parts of pieces that are in a strip."""
-        if self.columns:
-            totals[strip[0]] += np.ones(block.shape[1], block.dtype) @ block
-        else:
-            totals[strip] += block @ np.ones(block.shape[2], block.dtype)
+    def sum(self, block: Array) -> Array:
+        """Return the sums of the parts of pieces that are in a strip."""
+        ones = np.ones(block.shape[1 if self.columns else 2], block.dtype)
+        result: Array = np.matmul(ones, block) if self.columns else np.matmul(block, ones)
+        return result
 
-    def add_dot(self, totals: Array, strip: Strip, a: Array, b: Array, scratch: Array) -> None:
-        """Add the sums of products a · b; `scratch`, which may be `a` or `b`, is overwritten."""
+    def dot(self, a: Array, b: Array, scratch: Array) -> Array:
+        """Return those of the products a · b; `scratch`, which may be `a` or `b`, is overwritten."""
         if self.columns:
-            self.add_sum(totals, strip, np.multiply(a, b, out=scratch))
-        else:
-            totals[strip] += np.vecdot(a, b)
+            return self.sum(np.multiply(a, b, out=scratch))
+        result: Array = np.vecdot(a, b)
+        return result
 
     def by_channel(self, totals: Array) -> Array:
         """Return (I, C, pieces of each channel)."""
         parts = totals.reshape(self.shape[0], self.before, self.channels, self.after)
         return np.moveaxis(parts, 1, 2).reshape(self.shape[0], self.channels, self.before * self.after)
-
-    def scratch(self, x: Array) -> "Scratch":
-        """Return room for what is computed of a strip of `x`."""
-        return Scratch(compute_dtype(x.dtype))
-
-
-class Scratch:
-    """Memory of one strip, used again for each, so that it stays in the cache."""
-
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        self.dtype = dtype
-        self._memory = runtime.empty((0,), dtype)
-
-    def like(self, block: Array) -> Array:
-        """Return uninitialised memory of a block's shape; that of the call before is overwritten."""
-        if block.size > self._memory.size:
-            self._memory = runtime.empty((block.size,), self.dtype)
-        return self._memory[: block.size].reshape(block.shape)

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from sevenloops import runtime
 from sevenloops.arrays import Array, compute_dtype
-from sevenloops.norm.pieces import Scratch, quiet, strips
+from sevenloops.norm.pieces import Scratch, for_each, quiet, strips
 
 __all__ = ["normalise_rows", "normalise_rows_grad"]
 
@@ -26,32 +25,35 @@ def normalise_rows(
 
     If not `centred` the mean is taken as 0, and so the variance is the mean of the squares.
     """
-    scratch = Scratch(compute_dtype(x.dtype))
-    ones = np.full(x.shape[1], 1 / max(x.shape[1], 1), scratch.dtype)
+    dtype = compute_dtype(x.dtype)
+    ones = np.full(x.shape[1], 1 / max(x.shape[1], 1), dtype)
     mean, rstd = np.zeros(len(x)), np.empty(len(x))
-    with quiet(), runtime.single_threaded_blas():
-        weight, bias = (None if v is None else v.astype(scratch.dtype, copy=False) for v in (weight, bias))
-        for strip in strips(len(x), x.shape[1], scratch.dtype.itemsize):
-            block, target = x[strip], out[strip]
-            room = target if target.dtype == scratch.dtype else scratch.like(target)
-            np.copyto(room, block)
-            rest = np.zeros(len(block))
-            if centred:
-                centre = room @ ones
-                room -= centre[:, None]
-                rest += room @ ones
-                mean[strip] = centre + rest
-            variance = np.vecdot(room, room) / np.float64(max(x.shape[1], 1)) - rest**2
-            rstd[strip] = 1 / np.sqrt(np.maximum(variance, 0) + eps)
-            room *= _column(rstd[strip], scratch.dtype)
-            if centred:
-                room -= _column(rest * rstd[strip], scratch.dtype)
-            if weight is not None:
-                room *= weight
-            if bias is not None:
-                room += bias
-            if room is not target:
-                np.copyto(target, room, casting="same_kind")
+    factor, offset = (None if v is None else v.astype(dtype, copy=False) for v in (weight, bias))
+
+    def work(number: int, strip: slice, scratch: Scratch) -> None:
+        block, target = x[strip], out[strip]
+        room = target if target.dtype == dtype else scratch.like(target)
+        np.copyto(room, block)
+        rest = np.zeros(len(block))
+        if centred:
+            centre = room @ ones
+            room -= centre[:, None]
+            rest += room @ ones
+            mean[strip] = centre + rest
+        variance = np.vecdot(room, room) / np.float64(max(x.shape[1], 1)) - rest**2
+        rstd[strip] = 1 / np.sqrt(np.maximum(variance, 0) + eps)
+        room *= _column(rstd[strip], dtype)
+        if centred:
+            room -= _column(rest * rstd[strip], dtype)
+        if factor is not None:
+            room *= factor
+        if offset is not None:
+            room += offset
+        if room is not target:
+            np.copyto(target, room, casting="same_kind")
+
+    with quiet():
+        for_each(list(strips(len(x), x.shape[1], dtype.itemsize)), x.size, dtype, work)
     return mean, rstd
 
 
@@ -67,30 +69,33 @@ def normalise_rows_grad(
     where avg h is left out if not `centred`: it is what the mean passes on.
     """
     dtype = compute_dtype(x.dtype)
-    first, second = Scratch(dtype), Scratch(dtype)
-    dweight, dbias = np.zeros(x.shape[1]), np.zeros(x.shape[1])
     averages = np.full(x.shape[1], 1 / max(x.shape[1], 1), dtype)
-    with quiet(), runtime.single_threaded_blas():
-        wide_weight = None if weight is None else weight.astype(dtype, copy=False)
-        for strip in strips(len(x), x.shape[1], dtype.itemsize):
-            g = grad[strip].astype(dtype, copy=False)
-            ones = np.ones(len(g), dtype)
-            normal = _normal(x[strip], mean[strip], rstd[strip], first)
-            dbias += ones @ g
-            dweight += ones @ np.multiply(g, normal, out=second.like(g))
-            if out is None:
-                continue
-            target = out[strip]
-            h = second.like(g)
-            if wide_weight is None:
-                np.copyto(h, g)
-            else:
-                np.multiply(g, wide_weight, out=h)
-            normal *= _column(np.vecdot(h, normal) * dtype.type(1 / max(x.shape[1], 1)), dtype)
-            if centred:
-                normal += _column(h @ averages, dtype)
-            h -= normal
-            np.multiply(h, _column(rstd[strip], dtype), out=target, casting="same_kind")
+    factor = None if weight is None else weight.astype(dtype, copy=False)
+    pieces = list(strips(len(x), x.shape[1], dtype.itemsize))
+    sums = np.zeros((2, len(pieces), x.shape[1]))
+
+    def work(number: int, strip: slice, scratch: Scratch) -> None:
+        g = grad[strip].astype(dtype, copy=False)
+        ones = np.ones(len(g), dtype)
+        normal = _normal(x[strip], mean[strip], rstd[strip], scratch)
+        h = scratch.like(g, slot=1)
+        sums[0, number] = ones @ np.multiply(g, normal, out=h)
+        sums[1, number] = ones @ g
+        if out is None:
+            return
+        if factor is None:
+            np.copyto(h, g)
+        else:
+            np.multiply(g, factor, out=h)
+        normal *= _column(np.vecdot(h, normal) * dtype.type(1 / max(x.shape[1], 1)), dtype)
+        if centred:
+            normal += _column(h @ averages, dtype)
+        h -= normal
+        np.multiply(h, _column(rstd[strip], dtype), out=out[strip], casting="same_kind")
+
+    with quiet():
+        for_each(pieces, x.size, dtype, work)
+    dweight, dbias = sums.sum(1)
     return dweight, dbias
 
 

@@ -96,6 +96,30 @@ def test_where(shapes, seed):
     np.testing.assert_array_equal(sl.Tensor(a).where(condition, 7).numpy(), np.where(condition, left, 7))
 
 
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i1", "u2", "i4", "i8", "?", ">f4", ">i8"])
+def test_where_moves_every_value_of_every_dtype(dtype):
+    """Infinities, NaN and the sign of 0 as well, which arithmetic with masks would not."""
+    dtype = np.dtype(dtype)
+    values = [0, 1] if dtype.kind == "b" else [0, 1, 2, 3] if dtype.kind == "u" else [0, 1, -2, 100]
+    if dtype.kind == "f":
+        values = [0.0, -0.0, np.inf, -np.inf, NAN, 1.5]
+    a, b = (np.array(grid.ravel(), dtype) for grid in np.meshgrid(values, values))
+    for condition in (np.arange(a.size) % 2 == 0, np.arange(a.size) % 3 == 0, np.array(True), np.array(False)):
+        for left, right in ((a, b), (a[::-1], b), (a, b[:1])):
+            result = sl.where(condition, left, right)
+            assert result.dtype == dtype
+            pairs = np.broadcast(condition, left, right)
+            expected = np.array([v if c else w for c, v, w in pairs], dtype)
+            assert (
+                result.astype(dtype.newbyteorder("=")).tobytes() == expected.astype(dtype.newbyteorder("=")).tobytes()
+            )
+
+
+def test_where_keeps_the_memory_order():
+    x = np.moveaxis(np.ones((2, 5, 4, 3)), -1, 1)  # channels last in memory
+    assert sl.where(x > 0, x, 0.0).strides == x.strides
+
+
 def test_where_of_labels():
     assert sl.where([True, False], np.array([1, 2]), np.array([3, 4])).tolist() == [1, 4]
 
@@ -103,6 +127,7 @@ def test_where_of_labels():
 @pytest.mark.parametrize(("arguments", "error", "message"), [
     (([1, 0], [1.0], [2.0]), TypeError, "condition must be an array of bools, but its dtype is int64"),
     (([True], [1.0], np.ones(1, np.float32)), TypeError, "share one dtype, but they are float64 and float32"),
+    (([True], np.array(["a"]), np.array(["b"])), TypeError, "floats, integers or bools, but they are <U1"),
     (([True] * 2, np.ones(3), 1.0), ValueError, r"where must have shapes .* \(2,\), \(3,\) and \(\)"),
 ])  # fmt: skip
 def test_wrong_choices(arguments, error, message):

@@ -85,10 +85,12 @@ def _norm_vjp(
 ) -> tuple[Array]:
     # d |x|_p = sign(x) · (|x| / |x|_p)ᵖ⁻¹ dx, taken as 0 where the norm or (for p < 1) the element is 0.
     x, result = saved
-    wide, g = widened(x), restored(grad, dims, keepdim)
-    signs, sizes = np.sign(wide), np.abs(wide)
     if p == 0:
         return (np.zeros_like(x),)
+    wide, g = widened(x), restored(grad, dims, keepdim)
+    if p == 2:
+        return ((wide * (g / np.where(result == 0, 1, result))).astype(grad.dtype, copy=False),)
+    signs, sizes = np.sign(wide), np.abs(wide)
     if abs(p) == np.inf:  # as in PyTorch, elements of equal size share the gradient
         reached = sizes == result
         slope = signs * reached / np.maximum(reached.sum(dims, keepdims=True), 1)

@@ -68,7 +68,7 @@ def _around_vjp(grad: Array, saved: None, needs: tuple[bool, ...], *, pairs: Pai
         if before or after:
             source = g.swapaxes(axis, 0)
             length = len(source) - before - after
-            total = source[before : before + length].copy()
+            total = source[before : before + length].copy("K")
             for place, origin in _copies(length, before, after, mode):
                 total[origin] += source[place]
             g = total.swapaxes(axis, 0)

@@ -35,7 +35,8 @@ def _chosen_vjp(grad: Array, saved: Any, needs: tuple[bool, ...], beaten: Callab
     """Give the gradient to the operand that was chosen, and half of it to each of two that are equal."""
     left, right = saved
     g, dtype = widened(grad), grad.dtype
-    shares = g * (1 - 0.5 * (left == right)).astype(g.dtype)  # NaN is not beaten: both get the gradient
+    equal = left == right  # which NaN is not; it is not beaten either, so both get the gradient
+    shares = g - g * equal * g.dtype.type(0.5) if equal.any() else g
     return (
         unbroadcast(shares * ~beaten(left, right), left.shape, dtype) if needs[0] else None,
         unbroadcast(shares * ~beaten(right, left), right.shape, dtype) if needs[1] else None,
@@ -84,6 +85,16 @@ def _clamp_between_vjp(grad: Array, saved: Any, needs: tuple[bool, ...]) -> tupl
     )
 
 
+def _select(condition: Array, chosen: Array, other: Array) -> Array:
+    """Return what np.where does, without its branches, which on random conditions are mispredicted."""
+    # As bits: other ^ ((chosen ^ other) & mask), where the mask is all ones or all zeros.
+    bits = np.dtype(f"u{chosen.dtype.itemsize}")
+    a, b = chosen.view(bits), other.view(bits)
+    mask = np.multiply(condition.view(np.uint8), bits.type(np.iinfo(bits).max), dtype=bits)
+    result = np.asarray((a ^ b) & mask)
+    return np.asarray(np.bitwise_xor(result, b, out=result)).view(chosen.dtype)
+
+
 def _where(condition: Any, chosen: Any, other: Any) -> tuple[Array, Any]:
     condition, chosen, other = np.asarray(condition), np.asarray(chosen), np.asarray(other)
     if condition.dtype != bool:
@@ -92,8 +103,10 @@ def _where(condition: Any, chosen: Any, other: Any) -> tuple[Array, Any]:
         raise TypeError(
             f"input and other must share one dtype, but they are {chosen.dtype} and {other.dtype}; convert one."
         )
+    if chosen.dtype.kind not in "fiub" or chosen.dtype.itemsize > 8:
+        raise TypeError(f"input and other must be arrays of floats, integers or bools, but they are {chosen.dtype}.")
     try:
-        return np.where(condition, chosen, other), (condition, chosen.shape, other.shape)
+        return _select(condition, chosen, other), (condition, chosen.shape, other.shape)
     except ValueError:
         raise ShapeError(
             f"The operands of where must have shapes that broadcast against each other, but they have "

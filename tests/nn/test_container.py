@@ -75,3 +75,49 @@ def test_inserting_into_a_list():
 def test_a_list_is_not_called():
     with pytest.raises(TypeError, match="ModuleList does not"):
         nn.ModuleList([Add(1)])(0)
+
+
+def test_modules_by_name():
+    first, second = Add(1), Add(2)
+    modules = nn.ModuleDict({"one": first, "two": second})
+    assert list(modules) == list(modules.keys()) == ["one", "two"]
+    assert list(modules.values()) == [first, second]
+    assert list(modules.items()) == [("one", first), ("two", second)]
+    assert modules["two"] is second
+    assert "one" in modules
+    assert "three" not in modules
+    assert len(modules) == 2
+    assert list(modules.state_dict()) == ["one.weight", "two.weight"]
+    modules["three"] = Add(3)
+    modules.update([("one", Add(4))])
+    assert [m.value for m in modules.values()] == [4, 2, 3]
+    assert modules.pop("two") is second
+    del modules["one"]
+    assert list(modules.state_dict()) == ["three.weight"]
+    with pytest.raises(KeyError):
+        modules["two"]
+    for name, error in (("a.b", ValueError), ("keys", ValueError), ("", ValueError), (3, TypeError)):
+        with pytest.raises(error):
+            modules[name] = first
+    with pytest.raises(TypeError, match="Module"):
+        modules["four"] = abs
+
+
+def test_parameters_in_a_list():
+    one = nn.Parameter(np.ones(1))
+    parameters = nn.ParameterList([one, np.zeros((2, 2), np.float32)])
+    parameters.append(nn.Parameter(np.ones(3), requires_grad=False)).extend([np.ones(4)])
+    assert len(parameters) == 4
+    assert parameters[0] is one
+    assert [p.shape for p in parameters] == [(1,), (2, 2), (3,), (4,)]
+    assert [p.requires_grad for p in parameters] == [True, True, False, True]
+    assert list(parameters.state_dict()) == ["0", "1", "2", "3"]
+    assert [p.shape for p in parameters[1:3]] == [(2, 2), (3,)]
+    assert list(parameters[1:3].state_dict()) == ["0", "1"]
+    parameters[-1] = new = nn.Parameter(np.zeros(5))
+    assert parameters[3] is new
+    for index in (4, -5):
+        with pytest.raises(IndexError):
+            parameters[index]
+        with pytest.raises(IndexError):
+            parameters[index] = new

@@ -184,6 +184,29 @@ def test_lists_shared_modules_and_buffers(tmp_path):
     outputs_agree(mine, theirs, (3, 4))
 
 
+def containers(library):
+    class Containers(library.Module):
+        def __init__(self):
+            super().__init__()
+            self.heads = library.ModuleDict(
+                {"b": library.Linear(2, 3), "a": library.Sequential(library.Linear(2, 2))}
+            )
+            ones = torch.ones if library is torch.nn else lambda n: np.ones(n, np.float32)
+            self.scales = library.ParameterList([library.Parameter(ones(n)) for n in (2, 3)])
+
+        def forward(self, x):
+            return self.heads["b"](self.heads["a"](x) * self.scales[0]) * self.scales[1]
+
+    return Containers()
+
+
+def test_dicts_of_modules_and_lists_of_parameters(tmp_path):
+    mine, theirs = containers(nn), changed(containers(torch.nn))
+    agree(mine, theirs)
+    travel(mine, theirs, containers(torch.nn), tmp_path)
+    outputs_agree(mine, theirs, (4, 2))
+
+
 def test_a_state_that_does_not_fit_is_refused_by_both():
     mine, theirs = nn.BatchNorm2d(3), torch.nn.BatchNorm2d(3)
     state = mine.state_dict()

@@ -29,7 +29,7 @@ from sevenloops.nn.activation import (
     Tanhshrink,
     Threshold,
 )
-from sevenloops.nn.container import ModuleList, Sequential
+from sevenloops.nn.container import ModuleDict, ModuleList, ParameterList, Sequential
 from sevenloops.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from sevenloops.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
 from sevenloops.nn.flatten import Flatten, Unflatten
@@ -136,10 +136,12 @@ __all__ = [
     "MaxUnpool2d",
     "MaxUnpool3d",
     "Module",
+    "ModuleDict",
     "ModuleList",
     "NLLLoss",
     "PReLU",
     "Parameter",
+    "ParameterList",
     "RMSNorm",
     "ReLU",
     "ReLU6",

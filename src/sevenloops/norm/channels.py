@@ -66,7 +66,7 @@ def _sample_mean(view: Array, columns: bool, dtype: np.dtype[np.floating]) -> Ar
 def _by_group(values: Array, groups: int | None) -> Array:
     """Return (I, C, pieces) as (statistics, …, what each is put together from)."""
     if groups is None:
-        return np.moveaxis(values, 0, 1).reshape(1, values.shape[1], -1)
+        return values.swapaxes(0, 1).reshape(1, values.shape[1], -1)
     return values.reshape(len(values), groups, -1)
 
 

@@ -30,6 +30,7 @@ _LONG_ROW = 1024  # elements from which the cost of starting a row does not show
 _SHORT_ROW = 64
 _MOST_OF_A_ROW = 2**15  # longer ones are cut, where that can be done evenly
 _BUFFER = 1024
+_WORTH_A_HOLD = 8_000  # elements of which BLAS takes the product with ones on one thread anyway
 _WORTH_A_THREAD = 300_000  # elements: about 0.2 ms of one core's work, which waking another one costs
 
 
@@ -81,6 +82,9 @@ def for_each(
         for number in numbers:
             work(number, strips[number], scratch)
 
+    if elements < _WORTH_A_HOLD:
+        run(range(len(strips)))
+        return
     threads = min(runtime.get_num_threads(), elements // _WORTH_A_THREAD)
     step = max(1, -(-len(strips) // (2 * threads if threads > 1 else 1)))
     with runtime.single_threaded_blas():
@@ -132,7 +136,7 @@ class Pieces(NamedTuple):
 
     def view(self, x: Array) -> Array:
         """Return the array as (I, A, B): a view where its memory is dense and in the order of the pieces."""
-        return (np.moveaxis(x, 1, -1) if self.last else x).reshape(self.shape)
+        return (x.transpose(0, *range(2, x.ndim), 1) if self.last else x).reshape(self.shape)
 
     def strips(self, itemsize: int) -> list[Strip]:
         """Return indices of strips that fit into the cache: several matrices, or some lines of one."""
@@ -179,4 +183,4 @@ class Pieces(NamedTuple):
     def by_channel(self, totals: Array) -> Array:
         """Return (I, C, pieces of each channel)."""
         parts = totals.reshape(self.shape[0], self.before, self.channels, self.after)
-        return np.moveaxis(parts, 1, 2).reshape(self.shape[0], self.channels, self.before * self.after)
+        return parts.swapaxes(1, 2).reshape(self.shape[0], self.channels, self.before * self.after)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sevenloops.arrays import DTYPES, compute_dtype, float_array, float_arrays
+from sevenloops.arrays import DTYPES, compute_dtype, float_array, float_arrays, narrow
 
 FLOATS = ("float16", "float32", "float64")
 
@@ -184,3 +184,11 @@ def test_each_array_is_checked_by_its_name():
 @pytest.mark.parametrize(("dtype", "wide"), [("float16", "float32"), ("float32", "float32"), ("float64", "float64")])
 def test_compute_dtype(dtype, wide):
     assert compute_dtype(np.dtype(dtype)) == np.dtype(wide)
+
+
+def test_narrow_makes_infinity_of_what_half_precision_cannot_hold_and_warns_of_nothing():
+    wide = np.array([1.0, 1e6, -1e6, np.nan], np.float32)
+    np.testing.assert_array_equal(
+        narrow(wide, np.dtype(np.float16)), np.array([1, np.inf, -np.inf, np.nan], np.float16)
+    )
+    assert narrow(wide, wide.dtype) is wide

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DTYPES", "Array", "ArrayLike", "compute_dtype", "float_array", "float_arrays"]
+__all__ = ["DTYPES", "Array", "ArrayLike", "compute_dtype", "float_array", "float_arrays", "narrow"]
 
 Array: TypeAlias = npt.NDArray[Any]
 ArrayLike: TypeAlias = npt.ArrayLike
@@ -56,3 +56,11 @@ def float_arrays(**values: Any) -> list[Any]:
 def compute_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return the dtype in which arrays of `dtype` are computed: float32 for float16, else `dtype` itself."""
     return np.dtype(np.float32) if dtype == np.float16 else dtype
+
+
+def narrow(array: Array, dtype: np.dtype[Any]) -> Array:
+    """Return what was computed in `compute_dtype(dtype)` as `dtype`; too large for float16 is infinite, unsaid."""
+    if array.dtype == dtype:
+        return array
+    with np.errstate(over="ignore"):
+        return array.astype(dtype)

@@ -237,6 +237,32 @@ def test_softmax_of_empty_arrays_and_rows():
             assert y.shape == x.grad.shape == shape
 
 
+def test_rows_with_infinities_are_nan_or_the_limit_without_a_warning():
+    for x, expected in (
+        ([np.inf, 1.0], [np.nan, np.nan]), ([-np.inf, -np.inf], [np.nan] * 2), ([-np.inf, 2.0], [0, 1]),
+        ([np.nan, 1.0], [np.nan] * 2),
+    ):  # fmt: skip
+        t = sl.Tensor(np.array(x), requires_grad=True)
+        y = sl.softmax(t, 0)
+        np.testing.assert_array_equal(y.numpy(), expected)
+        np.testing.assert_array_equal(sl.softmin(-t.data, 0), expected)
+        y.backward(np.ones(2))
+        with np.errstate(divide="ignore"):
+            np.testing.assert_allclose(sl.log_softmax(t, 0).numpy(), np.log(expected))
+
+
+def test_what_half_precision_cannot_hold_is_infinite_without_a_warning():
+    x = sl.Tensor(np.array([65504, -65504], np.float16), requires_grad=True)
+    y = sl.selu(x)
+    assert y.numpy()[0] == np.inf
+    y.backward(np.array([65504, 1], np.float16))
+    assert x.grad[0] == np.inf
+    assert sl.dropout(np.full(64, 60000, np.float16), 0.5, rng=0).max() == np.inf
+    weight = sl.Tensor(np.array([1], np.float16), requires_grad=True)
+    sl.prelu(x, weight).backward(np.array([1, 2], np.float16))
+    assert weight.grad[0] == -np.inf
+
+
 def test_extremes_do_not_overflow_and_keep_their_precision():
     x = np.array([-1e4, -700.0, -30.0, 30.0, 1e4])
     e = math.exp(-30)
@@ -364,6 +390,16 @@ def test_large_arrays_are_computed_in_pieces_with_the_same_values():
             y.backward(cotangent)
             np.testing.assert_allclose(y.numpy(), np.concatenate([r.numpy() for r in results]), rtol=2e-6, atol=1e-9)
             np.testing.assert_allclose(t.grad, np.concatenate([r.grad for r in rows]), rtol=2e-5, atol=1e-6)
+
+
+def test_what_is_saved_is_the_result_where_that_will_do():
+    """The next operation keeps it too, so it costs nothing."""
+    x = sl.Tensor(np.random.default_rng(0).standard_normal((3, 4)), requires_grad=True)
+    for function in (sl.relu, sl.relu6, sl.leaky_relu, sl.hardtanh, sl.hardsigmoid, sl.tanh, sl.sigmoid):
+        y = function(x)
+        assert y.node.saved is y.data
+    for function in (lambda x: sl.leaky_relu(x, -0.5), sl.silu, sl.gelu, sl.mish, sl.hardswish):
+        assert function(x).node.saved is x.data
 
 
 @pytest.mark.parametrize(("call", "error", "message"), [

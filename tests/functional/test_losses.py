@@ -145,6 +145,15 @@ def test_classes_masked_by_minus_infinity():
     np.testing.assert_allclose(x.grad, [[-0.5, 0, 0.5]])
 
 
+def test_infinite_logits_are_nan_without_a_warning():
+    for target in (np.array([0, 1]), np.array([[0.5, 0.5], [0.5, 0.5]])):
+        x = sl.Tensor(np.array([[np.inf, 0.0], [0.0, 1.0]]), requires_grad=True)
+        losses = sl.cross_entropy(x, target, reduction="none")
+        losses.backward(np.ones(2))
+        assert np.isnan(losses.numpy()).tolist() == [True, False]
+        assert np.isnan(x.grad).all(1).tolist() == [True, False]
+
+
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_nothing_to_learn_from(reduction):
     """A batch that is empty or ignored altogether: the mean is NaN, as in PyTorch, but no gradient is."""

@@ -225,6 +225,25 @@ def test_nan_stays_nan_and_where_it_is(name):
         assert np.isnan(function(*arrays, reduction="mean"))
 
 
+@pytest.mark.parametrize("name", LOSSES)
+def test_infinities_are_not_warned_of(name):
+    function, _, draw_input, draw_target = LOSSES[name]
+    rng = np.random.default_rng(0)
+    if draw_input is reals:
+        for reduction in ("none", "mean"):
+            x = sl.Tensor(np.array([np.inf, -np.inf, 1e300, -1e300]), requires_grad=True)
+            loss = function(x, sl.Tensor(draw_target(rng, 4), requires_grad=True), reduction=reduction)
+            loss.backward(np.ones(loss.shape))
+            assert not np.all(np.isfinite(loss.numpy()))
+
+
+def test_a_weight_of_0_times_an_infinite_loss_is_nan_without_a_warning():
+    x, y = sl.Tensor(np.array([-np.inf, 1.0]), requires_grad=True), np.ones(2)
+    loss = sl.binary_cross_entropy_with_logits(x, y, np.array([0.0, 1.0]), "none")
+    loss.backward(np.ones(2))
+    assert np.isnan(loss.numpy()).tolist() == [True, False]
+
+
 ONE = np.ones(3)
 BCE, LOGITS = sl.binary_cross_entropy, sl.binary_cross_entropy_with_logits
 

@@ -18,7 +18,11 @@ __all__ = [
     "softmin_grad",
 ]
 
+#: What is made NaN by infinities is not warned of.
+_QUIET = np.errstate(all="ignore")
 
+
+@_QUIET
 def softmax(x: Array, out: Array, *, dim: int) -> None:
     """Write exp(x) / Σ exp(x) along an axis."""
     # The maximum of each row, not of the array: a row far below another one would underflow to 0 / 0.
@@ -27,12 +31,14 @@ def softmax(x: Array, out: Array, *, dim: int) -> None:
     out /= out.sum(dim, keepdims=True)
 
 
+@_QUIET
 def softmax_grad(grad: Array, y: Array, out: Array, *, dim: int) -> None:
     """Write y · (grad - Σ grad · y)."""
     inner = (grad * y).sum(dim, keepdims=True)
     np.multiply(grad - inner, y, out=out)
 
 
+@_QUIET
 def softmin(x: Array, out: Array, *, dim: int) -> None:
     """Write exp(-x) / Σ exp(-x) along an axis."""
     np.subtract(x.min(dim, keepdims=True, initial=np.inf), x, out=out)
@@ -40,12 +46,14 @@ def softmin(x: Array, out: Array, *, dim: int) -> None:
     out /= out.sum(dim, keepdims=True)
 
 
+@_QUIET
 def softmin_grad(grad: Array, y: Array, out: Array, *, dim: int) -> None:
     """Write y · (Σ grad · y - grad)."""
     inner = (grad * y).sum(dim, keepdims=True)
     np.multiply(inner - grad, y, out=out)
 
 
+@_QUIET
 def log_softmax(x: Array, out: Array, *, dim: int) -> None:
     """Write x - log Σ exp(x) along an axis."""
     if not x.size:  # the axis may be empty, and log 0 warns
@@ -54,6 +62,7 @@ def log_softmax(x: Array, out: Array, *, dim: int) -> None:
     out -= np.log(np.exp(out).sum(dim, keepdims=True))
 
 
+@_QUIET
 def log_softmax_grad(grad: Array, y: Array, out: Array, *, dim: int) -> None:
     """Write grad - exp(y) · Σ grad."""
     share = np.exp(y)

@@ -10,7 +10,7 @@ import numpy as np
 
 from sevenloops.activations import kernel
 from sevenloops.activations.dropout import draw
-from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_array
+from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_array, narrow
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
 from sevenloops.functional.options import array_of, probability
@@ -25,7 +25,7 @@ def _run(name: str, direction: str, x: Array, keep: Array, p: float) -> Array:
     wide = compute_dtype(x.dtype)
     out = np.empty_like(x, wide)
     kernel(name, direction)(*map(np.atleast_1d, (x.astype(wide, copy=False), keep, out)), p=p)
-    return out.astype(x.dtype, copy=False)
+    return narrow(out, x.dtype)
 
 
 def _forward(name: str, x: Array, keep: Array, *, p: float) -> tuple[Array, Array]:

@@ -21,6 +21,9 @@ __all__ = [
     "smoothed_probabilities",
 ]
 
+#: What is made NaN by infinities is not warned of.
+_QUIET = np.errstate(all="ignore")
+
 # With label smoothing e, class weights w and logp = log softmax(logits), the loss at one position of class y is
 #
 #     (1 - e)·w_y·(-logp_y) + e/C · Σ_c w_c·(-logp_c)  =  -Σ_c t_c·logp_c,   t_c = (1 - e)·w_y·[c = y] + e/C·w_c.
@@ -29,6 +32,7 @@ __all__ = [
 # by the logits is p·Σ_c t_c - t in both cases. A position that does not count has t = 0.
 
 
+@_QUIET
 def class_cross_entropy(
     logits: Array, labels: Array, counted: Array, weight: Array, smoothing: float
 ) -> tuple[Array, Array]:
@@ -46,6 +50,7 @@ def class_cross_entropy(
     return losses, logp
 
 
+@_QUIET
 def class_cross_entropy_grad(
     grad: Array, logp: Array, labels: Array, counted: Array, weight: Array, smoothing: float
 ) -> Array:
@@ -73,6 +78,7 @@ def smoothed_probabilities(target: Array, weight: Array, smoothing: float) -> Ar
     return t * weight[:, None]
 
 
+@_QUIET
 def probability_cross_entropy(logits: Array, t: Array) -> tuple[Array, Array]:
     """Return the loss of each position, and log softmax(logits), for the t of `smoothed_probabilities`."""
     logp = np.empty_like(logits)
@@ -80,6 +86,7 @@ def probability_cross_entropy(logits: Array, t: Array) -> tuple[Array, Array]:
     return -(t * logp).sum(1), logp
 
 
+@_QUIET
 def probability_cross_entropy_grad(grad: Array, logp: Array, t: Array) -> Array:
     """Return the gradient by the logits from log softmax(logits)."""
     result = np.exp(logp)
@@ -89,14 +96,15 @@ def probability_cross_entropy_grad(grad: Array, logp: Array, t: Array) -> Array:
     return result
 
 
+@_QUIET
 def negative_log_likelihood(logp: Array, labels: Array, counted: Array, weight: Array) -> Array:
     """Return the loss of each position from the logarithms of probabilities, (N, C, D)."""
-    with np.errstate(invalid="ignore"):  # a weight of 0 times log 0
-        losses: Array = logp[_at(labels)] * -weight[labels]
+    losses: Array = logp[_at(labels)] * -weight[labels]
     losses[~counted] = 0
     return losses
 
 
+@_QUIET
 def negative_log_likelihood_grad(
     grad: Array, shape: tuple[int, ...], labels: Array, counted: Array, weight: Array
 ) -> Array:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from sevenloops.activations import kernel
-from sevenloops.arrays import Array, compute_dtype, float_array
+from sevenloops.arrays import Array, compute_dtype, float_array, narrow
 from sevenloops.autograd import Operation
 
 __all__ = ["activation", "forward", "gradient", "run"]
@@ -41,4 +41,4 @@ def run(kernels: str, direction: str, *arrays: Array, like: Array | None = None,
     out = np.empty_like(arrays[-1] if like is None else like, wide)
     wides = [array.astype(wide, copy=False) for array in arrays]
     kernel(kernels, direction)(*map(np.atleast_1d, wides), np.atleast_1d(out), **attributes)
-    return out.astype(dtype, copy=False)
+    return narrow(out, dtype)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sevenloops.activations import kernel
-from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_array, float_arrays
+from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_array, float_arrays, narrow
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
 from sevenloops.functional.activations.call import activation, gradient, run
@@ -160,7 +160,7 @@ def _prelu_vjp(grad: Array, saved: tuple[Array, Array], needs: tuple[bool, ...])
         kernel("prelu", "weight_grad")(
             *(np.atleast_1d(array.astype(wide, copy=False)) for array in (grad, x)), np.atleast_1d(summed)
         )
-        dw = summed.reshape(weight.shape).astype(x.dtype, copy=False)
+        dw = narrow(summed.reshape(weight.shape), x.dtype)
     return dx, dw
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sevenloops.activations import kernel
-from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_array
+from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_array, narrow
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
 from sevenloops.functional.activations.call import activation, run
@@ -142,7 +142,7 @@ def _glu_vjp(grad: Array, saved: Array, needs: tuple[bool, ...], *, dim: int) ->
     dx = np.empty_like(saved, wide)
     inputs = (array.astype(wide, copy=False) for array in (grad, *_halves(saved, dim)))
     kernel("glu", "gradient")(*inputs, *_halves(dx, dim))
-    return (dx.astype(grad.dtype, copy=False),)
+    return (narrow(dx, grad.dtype),)
 
 
 def _halves(x: Array, dim: int) -> tuple[Array, Array]:

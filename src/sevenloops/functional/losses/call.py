@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from sevenloops.arrays import Array, compute_dtype, float_arrays
+from sevenloops.arrays import Array, compute_dtype, float_arrays, narrow
 from sevenloops.autograd import Operation, Tensor
 from sevenloops.errors import ShapeError
-from sevenloops.functional.losses.reduction import narrow, reduce, upstream
+from sevenloops.functional.losses.reduction import reduce, upstream
 from sevenloops.losses import kernel
 
 __all__ = ["no_gradient", "pointwise", "weighted_pointwise"]
@@ -45,7 +45,7 @@ def _forward(name: str, kernels: str, x: Any, target: Any, *, reduction: str, **
     wides = [_wide(x), _wide(target)]
     values = _run(kernels, "forward", *wides, like=wides[0], **attributes)
     result, factor = _reduced(values, reduction)
-    return narrow(result, x), (*wides, factor)
+    return narrow(result, x.dtype), (*wides, factor)
 
 
 def _vjp(
@@ -62,12 +62,12 @@ def _vjp(
     each = upstream(grad, factor, x.shape, reduction)
     dx = dt = None
     if needs[0] or not own_target_gradient:
-        dx = narrow(_run(kernels, "input_grad", each, x, target, like=x, **attributes), grad)
+        dx = narrow(_run(kernels, "input_grad", each, x, target, like=x, **attributes), grad.dtype)
     if needs[1]:
         if dx is not None and not own_target_gradient:
             dt = -dx
         else:
-            dt = narrow(_run(kernels, "target_grad", each, x, target, like=target, **attributes), grad)
+            dt = narrow(_run(kernels, "target_grad", each, x, target, like=target, **attributes), grad.dtype)
     return dx if needs[0] else None, dt
 
 
@@ -86,31 +86,27 @@ def _weighted_forward(
     ]
     wides = [_wide(x), _wide(target)]
     values = _run(name, "forward", *wides, *others, like=wides[0])
-    if weight is not None:
-        values *= weight
-    result, factor = _reduced(values, reduction)
-    return narrow(result, x), (*wides, weight, others, factor)
+    result, factor = _reduced(values, reduction, weight)
+    return narrow(result, x.dtype), (*wides, weight, others, factor)
 
 
 def _weighted_vjp(
     name: str, grad: Array, saved: Any, needs: tuple[bool, ...], *, reduction: str
 ) -> tuple[Array | None, ...]:
     x, target, weight, others, factor = saved
-    each = upstream(grad, factor, x.shape, reduction)
-    if weight is not None:
-        each = each * weight
+    each = upstream(grad, factor, x.shape, reduction, weight)
     dx = dt = None
     if needs[0]:
-        dx = narrow(_run(name, "input_grad", each, x, target, *others, like=x), grad)
+        dx = narrow(_run(name, "input_grad", each, x, target, *others, like=x), grad.dtype)
     if needs[1]:
-        dt = narrow(_run(name, "target_grad", each, x, target, *others, like=target), grad)
+        dt = narrow(_run(name, "target_grad", each, x, target, *others, like=target), grad.dtype)
     return (dx, dt, None, *(None for _ in others))
 
 
-def _reduced(values: Array, reduction: str) -> tuple[Array, float]:
+def _reduced(values: Array, reduction: str, weight: Array | None = None) -> tuple[Array, float]:
     if reduction == "batchmean":  # of kl_div; an array without axes is a batch of one
         return reduce(values, "mean", float(len(values)) if values.ndim else 1.0)
-    return reduce(values, reduction, float(values.size))
+    return reduce(values, reduction, float(values.size), weight)
 
 
 def _wide(array: Array) -> Array:

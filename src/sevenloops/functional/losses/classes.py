@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_arrays
+from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_arrays, narrow
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
-from sevenloops.functional.losses.reduction import check_reduction, narrow, reduce, upstream
+from sevenloops.functional.losses.reduction import check_reduction, reduce, upstream
 from sevenloops.functional.options import array_of, probability
 from sevenloops.geometry.arguments import integer
 from sevenloops.losses import classes as losses
@@ -34,7 +34,7 @@ def _class_vjp(
     shape, logp, labels, counted, weights, factor = saved
     each = upstream(grad, factor, labels.shape, reduction)
     dx = losses.class_cross_entropy_grad(each, logp, labels, counted, weights, label_smoothing)
-    return narrow(dx.reshape(shape), grad), None, None
+    return narrow(dx.reshape(shape), grad.dtype), None, None
 
 
 def _probability_forward(
@@ -55,10 +55,10 @@ def _probability_vjp(
     dx = dt = None
     if needs[0]:
         dx = losses.probability_cross_entropy_grad(each, logp, t)
-        dx = narrow(dx.reshape(shape), grad)
+        dx = narrow(dx.reshape(shape), grad.dtype)
     if needs[1]:
         dt = (label_smoothing - 1) * logp * weights[:, None] * each[:, None]
-        dt = narrow(dt.reshape(shape), grad)
+        dt = narrow(dt.reshape(shape), grad.dtype)
     return dx, dt, None
 
 
@@ -160,7 +160,7 @@ def _nll_vjp(
     shape, canonical, labels, counted, weights, factor = saved
     each = upstream(grad, factor, labels.shape, reduction)
     dx = losses.negative_log_likelihood_grad(each, canonical, labels, counted, weights)
-    return narrow(dx.reshape(shape), grad), None, None
+    return narrow(dx.reshape(shape), grad.dtype), None, None
 
 
 #: Attributes: ignore_index, reduction.
@@ -263,7 +263,7 @@ def _shaped(result: Array, input: Array, reduction: str) -> Array:
     """Return the reduced losses in the shape and dtype of the call."""
     if reduction == "none":
         result = result.reshape(_label_shape(input.shape))
-    return narrow(result, input)
+    return narrow(result, input.dtype)
 
 
 def _class_weights(input: Array, weight: Array | None) -> Array:

@@ -232,6 +232,27 @@ def test_half_computes_in_single(dtype):
     np.testing.assert_allclose(y.numpy(), by_definition(x, whole_channel), atol=4e-3 if dtype == np.float16 else 1e-5)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("call", [
+    lambda x, w, b: sl.batch_norm(x, None, None, w, b, True),
+    lambda x, w, b: sl.batch_norm(x, np.full(4, -np.inf), np.full(4, -1.0), w, b),
+    lambda x, w, b: sl.group_norm(x, 2, w, b),
+    lambda x, w, b: sl.instance_norm(x, None, None, w, b),
+    lambda x, w, b: sl.layer_norm(x, 4, w, b),
+    lambda x, w, b: sl.rms_norm(x, 4, w),
+    lambda x, w, b: sl.local_response_norm(x, 2, 1.0, -2.0),
+])  # fmt: skip
+def test_no_value_makes_a_warning(call, dtype):
+    """Warnings are errors here: what is too large becomes infinite, and differences of infinities NaN, unsaid."""
+    largest = np.finfo(dtype).max
+    special = np.array([0, 1, largest, -largest, np.inf, -np.inf, np.nan, np.finfo(dtype).tiny], dtype)
+    rng = np.random.default_rng(0)
+    for values in (special, special[:4], special[[0, -1]]):
+        for _ in range(5):
+            tensors = [sl.Tensor(rng.choice(values, shape), requires_grad=True) for shape in ((3, 4, 4), 4, 4)]
+            call(*tensors).backward(rng.choice(values, (3, 4, 4)))
+
+
 X = np.ones((2, 4, 3))
 
 

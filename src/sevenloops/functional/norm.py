@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sevenloops.arrays import Array, ArrayLike, float_array, float_arrays
+from sevenloops.arrays import Array, ArrayLike, float_array, float_arrays, narrow
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
 from sevenloops.geometry.arguments import finite, flag, integer
@@ -65,8 +65,7 @@ def _like(x: Array) -> Array:
 def _rounded(gradient: Array, parameter: Array | None, needed: bool) -> Array | None:
     if not needed or parameter is None:
         return None
-    with np.errstate(over="ignore"):
-        return gradient.reshape(parameter.shape).astype(parameter.dtype)
+    return narrow(gradient.reshape(parameter.shape), parameter.dtype)
 
 
 #: Attributes: groups (None for whole channels of all images), eps.

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_array
+from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_array, narrow
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
 from sevenloops.geometry.arguments import finite, integer
@@ -20,14 +20,14 @@ def _forward(x: Any, **options: Any) -> tuple[Array, Array]:
     wide = x.astype(compute_dtype(x.dtype), copy=False)
     y = np.empty_like(wide)
     kernel("local_response_norm", "forward")(wide, **options, out=y)
-    return y.astype(x.dtype, copy=False), x
+    return narrow(y, x.dtype), x
 
 
 def _vjp(grad: Array, saved: Array, needs: tuple[bool, ...], **options: Any) -> tuple[Array]:
     x = saved.astype(compute_dtype(saved.dtype), copy=False)
     dx = np.empty_like(x)
     kernel("local_response_norm", "gradient")(grad.astype(x.dtype, copy=False), x, **options, out=dx)
-    return (dx.astype(saved.dtype, copy=False),)
+    return (narrow(dx, saved.dtype),)
 
 
 #: Attributes: size, alpha, beta, k.

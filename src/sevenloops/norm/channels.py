@@ -82,9 +82,9 @@ def normalise(
     pieces, dtype = Pieces.of(x, merge=groups is None), compute_dtype(x.dtype)
     view, written = pieces.view(x), pieces.view(out)
     mean, scale = (_by_channel(values, x.shape[1]) for values in (mean, rstd))
-    if weight is not None:
-        scale = scale * weight
     with quiet():
+        if weight is not None:
+            scale = scale * weight
         centre = mean.astype(dtype)
         offset = (centre - mean) * scale if bias is None else (centre - mean) * scale + bias
         centre, scale, offset = (pieces.spread(values, dtype) for values in (centre, scale, offset))

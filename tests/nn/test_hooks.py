@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sevenloops import nn
-from sevenloops.autograd import Tensor, no_grad
+from sevenloops.autograd import Tensor, grad, no_grad
 from sevenloops.testing import check_gradients
 
 
@@ -155,6 +155,18 @@ def test_backward_hooks_once_per_call_of_a_module():
     module(module(x)).backward()
     assert seen == [1, 2]
     assert x.grad == 4
+
+
+def test_a_graph_that_is_kept_calls_them_each_time():
+    module, seen = Scale(), []
+    module.register_full_backward_hook(lambda m, grad_input, grad_output: seen.append(float(grad_input[0])))
+    x = Tensor(np.array(1.0), requires_grad=True)
+    y = module(x * 3.0)
+    y.backward(retain_graph=True)
+    assert grad(y, [x], retain_graph=True)[0].item() == 6
+    y.backward()
+    assert seen == [2, 2, 2]
+    assert x.grad == 12
 
 
 def test_nothing_is_recorded_where_nothing_needs_a_gradient():

@@ -31,20 +31,19 @@ def normalise_rows(
     factor, offset = (None if v is None else v.astype(dtype, copy=False) for v in (weight, bias))
 
     def work(number: int, strip: slice, scratch: Scratch) -> None:
-        block, target = x[strip], out[strip]
+        block, target = x[strip].astype(dtype, copy=False), out[strip]
         room = target if target.dtype == dtype else scratch.like(target)
-        np.copyto(room, block)
         rest = np.zeros(len(block))
         if centred:
-            centre = room @ ones
-            room -= centre[:, None]
+            centre = block @ ones
+            np.subtract(block, centre[:, None], out=room)
             rest += room @ ones
             mean[strip] = centre + rest
-        variance = np.vecdot(room, room) / np.float64(max(x.shape[1], 1)) - rest**2
+            block = room
+        variance = np.vecdot(block, block) / np.float64(max(x.shape[1], 1)) - rest**2
         rstd[strip] = 1 / np.sqrt(np.maximum(variance, 0) + eps)
-        room *= _column(rstd[strip], dtype)
-        if centred:
-            room -= _column(rest * rstd[strip], dtype)
+        np.multiply(block, _column(rstd[strip], dtype), out=room)
+        _add_column(room, -rest * rstd[strip])
         if factor is not None:
             room *= factor
         if offset is not None:
@@ -105,8 +104,14 @@ def _normal(x: Array, mean: Array, rstd: Array, scratch: Scratch) -> Array:
     normal = scratch.like(x)
     np.subtract(x, centre[:, None], out=normal)
     normal *= _column(rstd, scratch.dtype)
-    normal += _column((centre - mean) * rstd, scratch.dtype)
+    _add_column(normal, (centre - mean) * rstd)
     return normal
+
+
+def _add_column(normal: Array, column: Array) -> None:
+    """Add a number per row to normalised rows, unless all are less than what rounds numbers of about 1."""
+    if not np.abs(column).max(initial=0) <= np.finfo(normal.dtype).eps / 4:  # NaN counts as more
+        normal += _column(column, normal.dtype)
 
 
 def _column(values: Array, dtype: np.dtype[Any]) -> Array:

@@ -5,7 +5,9 @@ import pytest
 
 import sevenloops as sl
 from sevenloops.autograd import Tensor
-from sevenloops.nn.flops import backward_flops, forward_flops
+from sevenloops.nn import hooks
+from sevenloops.nn.flops import _TABLE, backward_flops, forward_flops
+from tests.helpers.gradients import all_operations
 
 
 def t(*shape, requires_grad=True):
@@ -36,3 +38,8 @@ def test_counts(result, flops, backward):
     node = result().node
     assert forward_flops(node) == flops
     assert backward_flops(node) == backward * flops
+
+
+def test_the_table_names_operations_that_exist():
+    known = {operation.name for operation in (*all_operations(), hooks.HOOK_GATE, hooks.HOOK_EXIT)}
+    assert set(_TABLE) <= known

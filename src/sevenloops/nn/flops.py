@@ -57,10 +57,17 @@ _TABLE: dict[str, Callable[[Node], int]] = {
     **_PRODUCTS,
     **dict.fromkeys(("max_pool", "avg_pool"), _windows),
     **dict.fromkeys(("adaptive_max_pool", "adaptive_avg_pool"), _per_input(1)),
-    **dict.fromkeys(("sum", "mean", "prod", "cumsum", "amax", "amin", "cross_entropy", "mse_loss"), _per_input(1)),
+    **dict.fromkeys(
+        (
+            *("sum", "mean", "prod", "cumsum", "amax", "amin", "logsumexp", "vector_norm"),
+            *("cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div"),
+            *("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"),
+        ),
+        _per_input(1),
+    ),
     # Sum, centre, square, sum; scale, shift.
     **dict.fromkeys(("batch_norm", "instance_norm", "group_norm", "layer_norm", "rms_norm"), _per_input(6)),
-    **dict.fromkeys(("softmax", "log_softmax", "var", "std"), _per_input(4)),
+    **dict.fromkeys(("softmax", "softmin", "log_softmax", "var", "std"), _per_input(4)),
     # What moves elements and computes nothing.
     **dict.fromkeys(
         (

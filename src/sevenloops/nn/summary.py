@@ -116,9 +116,9 @@ def summary(
 
     FLOPs are read from the tape: 2 per multiply-add of convolutions (direct, whatever the algorithm), linear maps
     and products of matrices, without biases; 1 per tap of a pooling window; 6 per input of normalisation, 4 of
-    softmax; 0 for what only moves elements; 1 per element of any other result. A training step adds as many for the
-    backward pass, in products for each of the two operands that need a gradient. An operation belongs to the module
-    whose parameters it uses, else to the innermost module being called.
+    softmax, 1 of sums and losses; 0 for what only moves elements; 1 per element of any other result. A training step
+    adds as many for the backward pass, in products for each of the two operands that need a gradient. An operation
+    belongs to the module whose parameters it uses, else to the innermost module being called.
 
     Parameters
     ----------

@@ -9,7 +9,17 @@ import numpy as np
 from sevenloops.errors import ShapeError
 from sevenloops.geometry.axis import same_padding
 
-__all__ = ["PaddingLike", "SizeLike", "finite", "flag", "integer", "is_sequence", "paddings", "per_axis", "shape_tuple"]
+__all__ = [
+    "PaddingLike",
+    "SizeLike",
+    "finite",
+    "flag",
+    "integer",
+    "is_sequence",
+    "paddings",
+    "per_axis",
+    "shape_tuple",
+]
 
 SizeLike: TypeAlias = int | Sequence[int]
 PaddingLike: TypeAlias = int | str | Sequence[int | Sequence[int]]

@@ -99,7 +99,6 @@ class Drawing:
                 stride=self.pair(1, 3),
                 padding=self.pair(0, 3),
                 dilation=self.pair(1, 3),
-                padding_mode=self.one("zeros", "zeros", "reflect", "replicate", "circular"),
                 **settings,
             )
         if not done:

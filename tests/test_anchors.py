@@ -12,11 +12,11 @@ Those of convolution are below. The others live with what they are about:
   functional/pooling/test_known_mistakes.py::test_one_image_of_one_channel_and_none_at_all
   functional/pooling/test_known_mistakes.py::test_a_remainder_of_the_stride_is_left_out_and_gets_no_gradient
 - softmax subtracts the maximum of the whole batch:
-  functional/test_losses.py::test_rows_of_very_different_size_are_stable
+  functional/losses/test_classes.py::test_rows_of_very_different_size_are_stable
 - a scaled tanh loses its scale in the gradient:
-  functional/test_activations.py::test_the_gradient_of_a_scaled_tanh_keeps_its_scale
+  functional/activations/test_elementwise.py::test_the_gradient_of_a_scaled_tanh_keeps_its_scale
 - the loss's gradient is not divided by the batch size, or twice:
-  functional/test_losses.py::test_the_gradient_is_softmax_minus_one_hot_over_n
+  functional/losses/test_classes.py::test_the_gradient_is_softmax_minus_one_hot_over_n
 - Adam without bias correction:
   optim/test_adam.py::test_the_first_step_is_the_learning_rate_whatever_the_size_of_the_gradient
 - weights updated on validation data:

@@ -1,6 +1,7 @@
 """Activations that are smooth (or nearly): made of exponentials and their relatives.
 
-σ is the logistic function 1 / (1 + exp(-x)). What overflows does so where the result is a limit: 1 / (1 + ∞) = 0.
+σ is the logistic function 1 / (1 + exp(-x)). Where the exponential overflows it is 1 / (1 + ∞) = 0, instead of a
+subnormal number; all else has the relative precision of the dtype.
 """
 
 from math import pi, sqrt

@@ -1,4 +1,4 @@
-"""Activations: values from their definitions in Python's own floats, gradients from differences."""
+"""Activations of each element: values from their definitions in Python's own floats, gradients from differences."""
 
 import math
 
@@ -100,20 +100,9 @@ AMPLIFIES = {
 
 def error_allowed(name, x, expected, dtype):
     size = np.abs(expected) * (1 + AMPLIFIES.get(name, np.zeros_like)(x) / 10) + CANCELS.get(name, np.zeros_like)(x)
-    return PRECISION[dtype] * size + float(np.finfo(dtype).tiny if dtype != np.float16 else 6e-8)
-
-
-def softmax_by_hand(x, dim):
-    """Return softmax and its logarithm, row by row, from sums of exponentials of differences."""
-    moved = np.moveaxis(np.asarray(x, np.float64), dim, -1)
-    y, log_y = np.empty(moved.shape), np.empty(moved.shape)
-    for where in np.ndindex(moved.shape[:-1]):
-        row = [float(v) for v in moved[where]]
-        for i, v in enumerate(row):
-            largest = max(row)
-            log_y[where][i] = (v - largest) - math.log(sum(math.exp(w - largest) for w in row))
-            y[where][i] = math.exp(log_y[where][i])
-    return np.moveaxis(y, -1, dim), np.moveaxis(log_y, -1, dim)
+    # Where exp(-x) overflows, 1 / (1 + exp(-x)) is 0 instead of a subnormal number, which silu multiplies by x.
+    lost = float(np.finfo(dtype).tiny if dtype != np.float16 else 6e-8) * (1 + np.abs(x))
+    return PRECISION[dtype] * size + lost
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
@@ -209,48 +198,6 @@ def test_derivatives_where_pieces_meet(name):
             assert x.grad[0] == pytest.approx(3 * slope, rel=1e-15)
 
 
-@pytest.mark.parametrize("function", [sl.softmax, sl.softmin, sl.log_softmax])
-@pytest.mark.parametrize("dtype", FLOATS)
-@few
-@given(shape=st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple), data=st.data())
-def test_softmax(function, dtype, shape, data):
-    dim = data.draw(st.integers(-len(shape), len(shape) - 1))
-    seed = data.draw(st.integers(0, 2**32 - 1))
-    rng = np.random.default_rng(seed)
-    # Rows differ by far more than exp can span: a maximum of the whole array would make 0 / 0 of some.
-    offsets = rng.choice([-2000, 0, 2000], (*shape[:dim], 1, *shape[dim:][1:]))
-    x = (rng.standard_normal(shape) * 4 + offsets).astype(dtype)
-    expected = softmax_by_hand(-x if function is sl.softmin else x, dim)[function is sl.log_softmax]
-    y = function(x, dim)
-    assert (y.shape, y.dtype) == (shape, dtype)
-    rounding = 8 * float(np.finfo(np.float64 if dtype == np.float64 else np.float32).eps)  # of a sum of up to 4
-    np.testing.assert_allclose(y.astype(np.float64), expected, rtol=PRECISION[dtype] * 3, atol=rounding)
-    check_gradients(lambda x: function(x, dim), x.astype(np.float64) - offsets, seed=seed)
-
-
-def test_softmax_of_empty_arrays_and_rows():
-    for function in (sl.softmax, sl.softmin, sl.log_softmax):
-        for shape, dim in (((0, 3), 1), ((3, 0), 0), ((3, 0), 1)):
-            x = sl.Tensor(np.ones(shape), requires_grad=True)
-            y = function(x, dim)
-            y.backward(np.ones(shape))
-            assert y.shape == x.grad.shape == shape
-
-
-def test_rows_with_infinities_are_nan_or_the_limit_without_a_warning():
-    for x, expected in (
-        ([np.inf, 1.0], [np.nan, np.nan]), ([-np.inf, -np.inf], [np.nan] * 2), ([-np.inf, 2.0], [0, 1]),
-        ([np.nan, 1.0], [np.nan] * 2),
-    ):  # fmt: skip
-        t = sl.Tensor(np.array(x), requires_grad=True)
-        y = sl.softmax(t, 0)
-        np.testing.assert_array_equal(y.numpy(), expected)
-        np.testing.assert_array_equal(sl.softmin(-t.data, 0), expected)
-        y.backward(np.ones(2))
-        with np.errstate(divide="ignore"):
-            np.testing.assert_allclose(sl.log_softmax(t, 0).numpy(), np.log(expected))
-
-
 def test_what_half_precision_cannot_hold_is_infinite_without_a_warning():
     x = sl.Tensor(np.array([65504, -65504], np.float16), requires_grad=True)
     y = sl.selu(x)
@@ -269,7 +216,6 @@ def test_extremes_do_not_overflow_and_keep_their_precision():
     np.testing.assert_allclose(sl.sigmoid(x), [0, math.exp(-700), e / (1 + e), 1 / (1 + e), 1], rtol=1e-15)
     assert sl.sigmoid(np.array([-20], np.float32))[0] == pytest.approx(math.exp(-20), rel=1e-6)
     assert sl.tanh(np.array([-1e4, 1e4])).tolist() == [-1, 1]
-    assert sl.log_softmax(np.array([0.0, -1e4]), 0).tolist() == [0, -1e4]
 
 
 def test_nan_lets_the_gradient_of_relu_pass():
@@ -326,7 +272,7 @@ def test_the_gradient_of_a_scaled_tanh_keeps_its_scale():
     check_gradients(lambda x: 1.7159 * sl.tanh(x * (2 / 3)), np.random.default_rng(0).standard_normal((3, 4)))
 
 
-# --- prelu and glu --------------------------------------------------------------------------------------------------
+# --- prelu --------------------------------------------------------------------------------------------------------
 
 
 @given(
@@ -355,21 +301,6 @@ def test_prelu_by_hand(shape, kind, dtype, seed):
     assert y.dtype == tensors[0].grad.dtype == tensors[1].grad.dtype == dtype
     np.testing.assert_array_equal(tensors[0].grad, dx)
     np.testing.assert_allclose(tensors[1].grad, dw.reshape(weight.shape), rtol=1e-3)
-
-
-@given(shape=st.lists(st.integers(1, 4), min_size=1, max_size=4), data=st.data(), seed=st.integers(0, 2**32 - 1))
-def test_glu_by_hand(shape, data, seed):
-    dim = data.draw(st.integers(-len(shape), len(shape) - 1))
-    half = data.draw(st.integers(0, 3))
-    shape[dim] = 2 * half
-    x = np.random.default_rng(seed).standard_normal(shape) * 5
-    y = sl.glu(x, dim)
-    for at in np.ndindex(y.shape):
-        gate = list(at)
-        gate[dim] += half
-        assert y[at] == pytest.approx(x[at] * sigmoid(x[tuple(gate)]), rel=1e-14)
-    if half:
-        check_gradients(lambda x: sl.glu(x, dim), x, seed=seed)
 
 
 def test_large_arrays_are_computed_in_pieces_with_the_same_values():
@@ -418,11 +349,6 @@ def test_what_is_saved_is_the_result_where_that_will_do():
     (lambda: sl.prelu(np.ones((2, 3)), np.ones((1, 3))), ValueError, r"but its shape is \(1, 3\)"),
     (lambda: sl.prelu(np.ones(3), np.ones(3)), ValueError, r"shape \(1,\), but its shape is \(3,\)"),
     (lambda: sl.prelu(np.ones(3), np.ones(1, np.float32)), TypeError, "input is float64, weight is float32"),
-    (lambda: sl.glu(np.ones((2, 3))), ValueError, r"even length along dim -1, but its shape is \(2, 3\)"),
-    (lambda: sl.glu(np.ones((2, 3)), 2), ValueError, "dim must be an axis of the input"),
-    (lambda: sl.glu(np.float32(1)), ValueError, "dim must be an axis of the input"),
-    (lambda: sl.softmax([1.0], 1), ValueError, "dim must be an axis of the input, from -1 to 0, but got 1"),
-    (lambda: sl.log_softmax(sl.Tensor([1.0]), 0.5), TypeError, "dim must be an integer, but got 0.5"),
 ])  # fmt: skip
 def test_wrong_arguments(call, error, message):
     with pytest.raises(error, match=message):

@@ -1,5 +1,7 @@
 """Batch, instance and group norm, against their definitions; gradients are in gradient_cases."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -142,6 +144,36 @@ def test_any_number_of_threads_gives_the_same_bits(memory):
     finally:
         sl.set_num_threads(before)
     assert results[:3] == results[3:6] == results[6:]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("memory", ["contiguous", "channels-last"])
+@pytest.mark.parametrize("function", [
+    lambda x: sl.batch_norm(x, None, None, training=True), lambda x: sl.group_norm(x, 4), sl.instance_norm,
+    lambda x: sl.layer_norm(x, x.shape[1:]),
+])  # fmt: skip
+def test_memory_for_the_result_and_a_few_strips(function, memory, dtype):
+    """Neither pass copies the input, in no memory order and no dtype; the tape keeps x and a number per channel."""
+    x = sl.Tensor(arranged(np.ones((16, 32, 48, 64), dtype), memory), requires_grad=True)
+    grad = arranged(np.ones(x.shape, dtype), memory)
+    function(x).backward(grad)
+    x.grad, threads = None, sl.get_num_threads()
+    sl.set_num_threads(1)
+    tracemalloc.start()
+    try:
+        y = function(x)
+        forward = tracemalloc.get_traced_memory()[1]
+        kept = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        y.backward(grad)
+        backward = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        sl.set_num_threads(threads)
+    one, strip = x.data.nbytes, 512 * 1024
+    assert kept < one + 100_000
+    assert forward < one + 2 * strip
+    assert backward < 2 * one + 3 * strip
 
 
 def test_an_outlier_at_the_start_costs_few_digits():

@@ -17,12 +17,19 @@ def test_what_is_kept_of_the_rows(centred):
     np.testing.assert_allclose(rstd, (spread + 0.5) ** -0.5, rtol=1e-6)
 
 
-def test_the_gradient_of_the_parameters_alone():
+@pytest.mark.parametrize("shape", [(6, 5), (40_000, 9), (100, 3000)])
+def test_each_gradient_alone(shape):
     rng = np.random.default_rng(0)
-    x, grad, weight = rng.standard_normal((6, 5)), rng.standard_normal((6, 5)), rng.standard_normal(5)
-    out = np.empty_like(x)
+    x, grad, weight = rng.standard_normal(shape), rng.standard_normal(shape), rng.standard_normal(shape[1])
+    out, only = np.empty_like(x), np.empty_like(x)
     mean, rstd = normalise_rows(x, weight, None, 1e-5, True, out)
-    alone = normalise_rows_grad(grad, x, mean, rstd, weight, True, None)
-    for found, expected in zip(alone, normalise_rows_grad(grad, x, mean, rstd, weight, True, out)):
+    alone = normalise_rows_grad(grad, x, mean, rstd, weight, True, True, None)
+    both = normalise_rows_grad(grad, x, mean, rstd, weight, True, True, out)
+    for found, expected in zip(alone, both):
         np.testing.assert_array_equal(found, expected)
-    np.testing.assert_allclose(out.sum(1), 0, atol=1e-12)
+    normalise_rows_grad(grad, x, mean, rstd, weight, True, False, only)
+    np.testing.assert_array_equal(only, out)
+    normal = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-5)
+    np.testing.assert_allclose(both[0], (grad * normal).sum(0), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(both[1], grad.sum(0), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(out.sum(1), 0, atol=1e-10)

@@ -71,7 +71,7 @@ def _vjp(
     dx = np.empty_like(x) if needs[0] else None
     written = None if dx is None else rows.view(dx)
     dweight, dbias = kernel("row_norm", "gradient")(
-        rows.view(grad), rows.view(x), mean, rstd, rows.parameter(weight), centred, written
+        rows.view(grad), rows.view(x), mean, rstd, rows.parameter(weight), centred, any(needs[1:]), written
     )
     if dx is not None and written is not None:
         rows.write(written, dx)

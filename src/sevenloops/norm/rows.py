@@ -17,6 +17,9 @@ from sevenloops.norm.pieces import Scratch, for_each, quiet, strips
 
 __all__ = ["normalise_rows", "normalise_rows_grad"]
 
+_MOST_SUMS = 16
+_ROWS_PER_SUM = 32
+
 
 def normalise_rows(
     x: Array, weight: Array | None, bias: Array | None, eps: float, centred: bool, out: Array
@@ -57,9 +60,16 @@ def normalise_rows(
 
 
 def normalise_rows_grad(
-    grad: Array, x: Array, mean: Array, rstd: Array, weight: Array | None, centred: bool, out: Array | None
+    grad: Array,
+    x: Array,
+    mean: Array,
+    rstd: Array,
+    weight: Array | None,
+    centred: bool,
+    parameters: bool,
+    out: Array | None,
 ) -> tuple[Array, Array]:
-    """Write the gradient by x, if `out` is given, and return those by weight and bias, (D,).
+    """Write the gradient by x, if `out` is given, and return those by weight and bias, (D,), if `parameters`.
 
     With x̂ = (x - mean) · rstd, h = grad · weight and averages over each row
 
@@ -71,15 +81,21 @@ def normalise_rows_grad(
     averages = np.full(x.shape[1], 1 / max(x.shape[1], 1), dtype)
     factor = None if weight is None else weight.astype(dtype, copy=False)
     pieces = list(strips(len(x), x.shape[1], dtype.itemsize))
-    sums = np.zeros((2, len(pieces), x.shape[1]))
+    groups = _groups(pieces, len(x))
+    sums = np.zeros((2, len(groups), x.shape[1]) if parameters else (2, 1, 1))
 
-    def work(number: int, strip: slice, scratch: Scratch) -> None:
+    def work(number: int, group: list[slice], scratch: Scratch) -> None:
+        for strip in group:
+            one(number, strip, scratch)
+
+    def one(number: int, strip: slice, scratch: Scratch) -> None:
         g = grad[strip].astype(dtype, copy=False)
-        ones = np.ones(len(g), dtype)
         normal = _normal(x[strip], mean[strip], rstd[strip], scratch)
         h = scratch.like(g, slot=1)
-        sums[0, number] = ones @ np.multiply(g, normal, out=h)
-        sums[1, number] = ones @ g
+        if parameters:
+            ones = np.ones(len(g), dtype)
+            sums[0, number] += ones @ np.multiply(g, normal, out=h)
+            sums[1, number] += ones @ g
         if out is None:
             return
         if factor is None:
@@ -93,9 +109,16 @@ def normalise_rows_grad(
         np.multiply(h, _column(rstd[strip], dtype), out=out[strip], casting="same_kind")
 
     with quiet():
-        for_each(pieces, x.size, dtype, work)
+        for_each(groups, x.size, dtype, work)
     dweight, dbias = sums.sum(1)
     return dweight, dbias
+
+
+def _groups(strips: list[slice], rows: int) -> list[list[slice]]:
+    """Return strips in groups that have a sum each: so few that the sums are small beside the rows."""
+    count = max(1, min(_MOST_SUMS, rows // _ROWS_PER_SUM))
+    size = max(1, -(-len(strips) // count))
+    return [strips[i : i + size] for i in range(0, len(strips), size)]
 
 
 def _normal(x: Array, mean: Array, rstd: Array, scratch: Scratch) -> Array:

@@ -195,3 +195,48 @@ def test_a_seed_makes_a_layer_repeatable():
     layers = [nn.Conv2d(2, 3, 3, rng=generator).weight.data for _ in range(2)]
     assert not np.array_equal(*layers)
     assert not np.array_equal(nn.Conv2d(2, 3, 3).weight.data, nn.Conv2d(2, 3, 3).weight.data)
+
+
+# --- other padding than zeros ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("mode", "numpy_mode"), [("reflect", "reflect"), ("replicate", "edge"), ("circular", "wrap")]
+)
+@pytest.mark.parametrize("padding", [PADDING, ((1, 2), (0, 1), (2, 0)), "same", "valid"])
+def test_the_input_is_padded_with_itself(axes, mode, numpy_mode, padding):
+    given = padding if isinstance(padding, str) else padding[:axes]
+    layer = LAYERS[axes][0](
+        4, 6, 3, STRIDE[:axes], given, DILATION[:axes], padding_mode=mode, dtype=np.float64, rng=0
+    )
+    x = values(2, 4, *SIZE[:axes])
+    if padding == "same":  # ceil(in / stride) positions, the odd one at the end
+        totals = [max((-(-n // s) - 1) * s + 2 * d + 1 - n, 0) for n, s, d in zip(SIZE, STRIDE, DILATION)]
+        pads = [(total // 2, total - total // 2) for total in totals[:axes]]
+    else:
+        pads = [(0, 0) if padding == "valid" else (p, p) if isinstance(p, int) else p for p in padding[:axes]]
+    padded = np.pad(x, [(0, 0), (0, 0), *pads], numpy_mode)
+    expected = oracle.forward(
+        padded,
+        layer.weight.data,
+        layer.bias.data,
+        stride=STRIDE[:axes],
+        padding=[(0, 0)] * axes,
+        dilation=DILATION[:axes],
+        groups=1,
+    )
+    np.testing.assert_allclose(layer(x).data, expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(layer(x[0]).data, expected[0], rtol=0, atol=1e-12)
+    assert f"padding_mode={mode}" in repr(layer)
+
+
+def test_padding_modes_that_do_not_exist_or_do_not_fit():
+    with pytest.raises(ValueError, match=r"padding_mode must be .zeros. or .reflect. or .*, but got .mirror."):
+        nn.Conv2d(1, 1, 3, padding_mode="mirror")
+    with pytest.raises(ValueError, match="padding_mode must be 'zeros', but got 'reflect'"):
+        nn.ConvTranspose2d(1, 1, 3, padding_mode="reflect")
+    with pytest.raises(ShapeError, match="mode 'reflect' must not exceed 3 for an axis of 4"):
+        nn.Conv1d(1, 1, 3, padding=4, padding_mode="reflect", rng=0)(np.zeros((1, 1, 4), np.float32))
+    with pytest.raises(ShapeError, match="must have 4 axes"):
+        nn.Conv2d(1, 1, 3, padding="same", padding_mode="reflect", rng=0)(np.zeros(4, np.float32))

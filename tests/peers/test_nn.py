@@ -129,18 +129,20 @@ class PeerLeNet(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.conv1 = torch.nn.Conv2d(1, 6, 5, padding=2)
+        self.conv1 = torch.nn.Conv2d(1, 6, 5)
         self.conv2 = torch.nn.Conv2d(6, 16, 5)
         self.conv3 = torch.nn.Conv2d(16, 120, 5)
         self.fc1 = torch.nn.Linear(120, 84)
         self.fc2 = torch.nn.Linear(84, 10)
         self.activation = torch.nn.Tanh()
         self.pool = torch.nn.AvgPool2d(2)
+        self.dropout = torch.nn.Dropout(0.0)
 
     def forward(self, x):
+        x = torch.nn.functional.pad(x, (2, 2, 2, 2))
         x = self.pool(self.activation(self.conv1(x)))
         x = self.pool(self.activation(self.conv2(x)))
-        return self.fc2(self.activation(self.fc1(self.activation(self.conv3(x)).flatten(1))))
+        return self.fc2(self.dropout(self.activation(self.fc1(self.activation(self.conv3(x)).flatten(1)))))
 
 
 def test_weights_travel_both_ways_as_files(tmp_path):
@@ -163,3 +165,25 @@ def test_weights_travel_both_ways_as_files(tmp_path):
     files.save_file({k: v.bfloat16() for k, v in other.state_dict().items()}, tmp_path / "half")
     for name, array in load(tmp_path / "half").items():
         np.testing.assert_array_equal(array, other.state_dict()[name].bfloat16().float().numpy())
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+def test_padding_modes(axes, mode):
+    rng = np.random.default_rng(axes)
+    for _ in range(10):
+        kernel, pads = (tuple(int(n) for n in rng.integers(low, 4, axes)) for low in (1, 0))
+        settings = {"stride": int(rng.integers(1, 3)), "padding": pads, "groups": 2, "padding_mode": mode}
+        theirs = getattr(torch.nn, f"Conv{axes}d")(4, 6, kernel, **settings).double()
+        mine = getattr(nn, f"Conv{axes}d")(4, 6, kernel, **settings).double()
+        mine.load_state_dict({name: value.numpy() for name, value in theirs.state_dict().items()})
+        x = rng.standard_normal((2, 4, *rng.integers(5, 8, axes)))
+        here, there = Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+        y, z = mine(here), theirs(there)
+        np.testing.assert_allclose(y.numpy(), z.detach().numpy(), rtol=0, atol=1e-12)
+        g = rng.standard_normal(y.shape)
+        y.backward(g)
+        z.backward(torch.from_numpy(g))
+        pairs = [(here.grad, there.grad), *((p.grad, q.grad) for p, q in zip(mine.parameters(), theirs.parameters()))]
+        for actual, expected in pairs:
+            np.testing.assert_allclose(actual, expected.numpy(), rtol=0, atol=1e-11)

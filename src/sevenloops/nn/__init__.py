@@ -30,7 +30,8 @@ from sevenloops.nn.activation import (
     Threshold,
 )
 from sevenloops.nn.container import ModuleDict, ModuleList, ParameterList, Sequential
-from sevenloops.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from sevenloops.nn.conv import Conv1d, Conv2d, Conv3d
+from sevenloops.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from sevenloops.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
 from sevenloops.nn.flatten import Flatten, Unflatten
 from sevenloops.nn.linear import Linear

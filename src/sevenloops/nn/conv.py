@@ -10,18 +10,19 @@ from sevenloops.arrays import ArrayLike
 from sevenloops.autograd import Tensor
 from sevenloops.conv import registry
 from sevenloops.errors import ShapeError
-from sevenloops.functional.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from sevenloops.functional.convolution import conv1d, conv2d, conv3d
-from sevenloops.geometry import ConvGeometry
+from sevenloops.functional.padding import pad
 from sevenloops.geometry.arguments import PaddingLike, SizeLike, integer, paddings, per_axis
 from sevenloops.nn.affine import weight_and_bias
 from sevenloops.nn.init import Rng
 from sevenloops.nn.module import Module, Parameter
 
-__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvNd"]
+
+_PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
-class _ConvNd(Module):
+class ConvNd(Module):
     """What convolutions and transposed convolutions of all dimensions share: checked arguments, and the repr."""
 
     axes: ClassVar[int]
@@ -43,6 +44,7 @@ class _ConvNd(Module):
         dilation: SizeLike,
         groups: int,
         bias: bool,
+        padding_mode: str,
         algorithm: str,
         max_workspace: int | None,
         dtype: npt.DTypeLike,
@@ -60,6 +62,10 @@ class _ConvNd(Module):
         self.dilation = per_axis("dilation", dilation, self.axes)
         self.output_padding = per_axis("output_padding", output_padding, self.axes, minimum=0)
         self.padding = self._canonical(padding)
+        modes = _PADDING_MODES[:1] if self.transposed else _PADDING_MODES
+        if padding_mode not in modes:
+            raise ValueError(f"padding_mode must be {' or '.join(map(repr, modes))}, but got {padding_mode!r}.")
+        self.padding_mode = padding_mode
         if algorithm != "auto":
             registry.get(algorithm)
         self.algorithm = algorithm
@@ -88,6 +94,8 @@ class _ConvNd(Module):
         )
         if self.bias is None:
             shown += ", bias=False"
+        if self.padding_mode != "zeros":
+            shown += f", padding_mode={self.padding_mode}"
         return shown if self.algorithm == "auto" else f"{shown}, algorithm={self.algorithm}"
 
     def _keywords(self) -> dict[str, Any]:
@@ -95,7 +103,7 @@ class _ConvNd(Module):
         return {name: getattr(self, name) for name in names}
 
 
-class _Conv(_ConvNd):
+class _Conv(ConvNd):
     transposed = False
 
     def __init__(
@@ -108,6 +116,7 @@ class _Conv(_ConvNd):
         dilation: SizeLike = 1,
         groups: int = 1,
         bias: bool = True,
+        padding_mode: str = "zeros",
         *,
         algorithm: str = "auto",
         max_workspace: int | None = None,
@@ -124,6 +133,7 @@ class _Conv(_ConvNd):
             dilation,
             groups,
             bias,
+            padding_mode,
             algorithm,
             max_workspace,
             dtype,
@@ -132,77 +142,13 @@ class _Conv(_ConvNd):
 
     def forward(self, x: Tensor | ArrayLike) -> Any:
         """Return the convolution of x, (N, C_in, *spatial) or without N."""
-        return type(self).function(x, self.weight, self.bias, **self._keywords())
-
-
-class _ConvTranspose(_ConvNd):
-    transposed = True
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: SizeLike,
-        stride: SizeLike = 1,
-        padding: PaddingLike = 0,
-        output_padding: SizeLike = 0,
-        groups: int = 1,
-        bias: bool = True,
-        dilation: SizeLike = 1,
-        *,
-        algorithm: str = "auto",
-        max_workspace: int | None = None,
-        dtype: npt.DTypeLike = np.float32,
-        rng: Rng = None,
-    ) -> None:
-        super().__init__(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride,
-            padding,
-            output_padding,
-            dilation,
-            groups,
-            bias,
-            algorithm,
-            max_workspace,
-            dtype,
-            rng,
-        )
-
-    def forward(self, x: Tensor | ArrayLike, output_size: SizeLike | None = None) -> Any:
-        """Return the transposed convolution of x, (N, C_in, *spatial) or without N.
-
-        Parameters
-        ----------
-        x : Tensor or array_like
-        output_size : int or sequence of int, optional
-            The spatial size that the result shall have, in place of `output_padding`: it must be one of those that
-            the stride leaves open.
-        """
-        extra = self.output_padding if output_size is None else self._output_padding(np.shape(x), output_size)
-        return type(self).function(x, self.weight, self.bias, output_padding=extra, **self._keywords())
-
-    def _output_padding(self, x_shape: tuple[int, ...], output_size: SizeLike) -> tuple[int, ...]:
-        wanted = per_axis("output_size", output_size, self.axes)
-        x_shape = x_shape if len(x_shape) == self.axes + 2 else (1, *x_shape)
-        smallest = ConvGeometry.transposed(
-            x_shape,
-            self.weight.shape,
-            stride=self.stride,
-            padding=self.padding,
-            groups=self.groups,
-            dilation=self.dilation,
-        ).input_size
-        extra = tuple(want - least for want, least in zip(wanted, smallest))
-        if any(e < 0 or e >= max(s, d) for e, s, d in zip(extra, self.stride, self.dilation)):
-            limits = [least + max(s, d) - 1 for least, s, d in zip(smallest, self.stride, self.dilation)]
-            raise ShapeError(
-                f"output_size must be from {smallest} to {tuple(limits)} for an input of size {x_shape[2:]}, "
-                f"but got {wanted}."
-            )
-        return extra
+        keywords = self._keywords()
+        if self.padding_mode != "zeros" and np.ndim(x) > self.axes:
+            sizes = np.shape(x)[-self.axes :]
+            pads = paddings(keywords["padding"], sizes, self.kernel_size, self.stride, self.dilation)
+            x = pad(x, [count for pair in reversed(pads) for count in pair], self.padding_mode)
+            keywords["padding"] = 0
+        return type(self).function(x, self.weight, self.bias, **keywords)
 
 
 class Conv1d(_Conv):
@@ -217,6 +163,8 @@ class Conv1d(_Conv):
         Divides both numbers of channels.
     bias : bool
         Whether a number per output channel is added.
+    padding_mode : {"zeros", "reflect", "replicate", "circular"}
+        What the input is padded with (see `sevenloops.pad`).
     algorithm : str
         One of `sevenloops.algorithms()`, or "auto".
     max_workspace : int, optional
@@ -255,6 +203,8 @@ class Conv2d(_Conv):
         Divides both numbers of channels.
     bias : bool
         Whether a number per output channel is added.
+    padding_mode : {"zeros", "reflect", "replicate", "circular"}
+        What the input is padded with (see `sevenloops.pad`).
     algorithm : str
         One of `sevenloops.algorithms()`, or "auto".
     max_workspace : int, optional
@@ -293,6 +243,8 @@ class Conv3d(_Conv):
         Divides both numbers of channels.
     bias : bool
         Whether a number per output channel is added.
+    padding_mode : {"zeros", "reflect", "replicate", "circular"}
+        What the input is padded with (see `sevenloops.pad`).
     algorithm : str
         One of `sevenloops.algorithms()`, or "auto".
     max_workspace : int, optional
@@ -317,102 +269,3 @@ class Conv3d(_Conv):
 
     axes = 3
     function = conv3d
-
-
-class ConvTranspose1d(_ConvTranspose):
-    """Transposed convolution over one axis, as a layer (see `sevenloops.conv_transpose1d`).
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-    kernel_size, stride, dilation : int or sequence of 1
-    padding : int or sequence of 1 ints or pairs (before, after)
-        Positions cut off the result on each side.
-    output_padding : int or sequence of 1
-        Positions added at the end of the result; `forward` can be told the size of the result instead.
-    groups : int
-        Divides both numbers of channels.
-    bias, algorithm, max_workspace, dtype, rng
-        As in `Conv1d`.
-
-    Attributes
-    ----------
-    weight : Parameter, (in_channels, out_channels / groups, kW)
-    bias : Parameter, (out_channels,), or None
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sevenloops import nn
-    >>> nn.ConvTranspose1d(3, 8, 3, stride=2)(np.zeros((2, 3, 7), np.float32)).shape
-    (2, 8, 15)
-    """
-
-    axes = 1
-    function = conv_transpose1d
-
-
-class ConvTranspose2d(_ConvTranspose):
-    """Transposed convolution over two axes, as a layer (see `sevenloops.conv_transpose2d`).
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-    kernel_size, stride, dilation : int or sequence of 2
-    padding : int or sequence of 2 ints or pairs (before, after)
-        Positions cut off the result on each side.
-    output_padding : int or sequence of 2
-        Positions added at the end of the result; `forward` can be told the size of the result instead.
-    groups : int
-        Divides both numbers of channels.
-    bias, algorithm, max_workspace, dtype, rng
-        As in `Conv2d`.
-
-    Attributes
-    ----------
-    weight : Parameter, (in_channels, out_channels / groups, kH, kW)
-    bias : Parameter, (out_channels,), or None
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sevenloops import nn
-    >>> nn.ConvTranspose2d(3, 8, 3, stride=2)(np.zeros((2, 3, 7, 9), np.float32)).shape
-    (2, 8, 15, 19)
-    """
-
-    axes = 2
-    function = conv_transpose2d
-
-
-class ConvTranspose3d(_ConvTranspose):
-    """Transposed convolution over three axes, as a layer (see `sevenloops.conv_transpose3d`).
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-    kernel_size, stride, dilation : int or sequence of 3
-    padding : int or sequence of 3 ints or pairs (before, after)
-        Positions cut off the result on each side.
-    output_padding : int or sequence of 3
-        Positions added at the end of the result; `forward` can be told the size of the result instead.
-    groups : int
-        Divides both numbers of channels.
-    bias, algorithm, max_workspace, dtype, rng
-        As in `Conv3d`.
-
-    Attributes
-    ----------
-    weight : Parameter, (in_channels, out_channels / groups, kD, kH, kW)
-    bias : Parameter, (out_channels,), or None
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sevenloops import nn
-    >>> nn.ConvTranspose3d(3, 8, 3, stride=2)(np.zeros((2, 3, 5, 7, 9), np.float32)).shape
-    (2, 8, 11, 15, 19)
-    """
-
-    axes = 3
-    function = conv_transpose3d

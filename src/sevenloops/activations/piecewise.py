@@ -87,10 +87,10 @@ def hardtanh(x: Array, out: Array, *, min_val: float, max_val: float) -> None:
     np.clip(x, min_val, max_val, out=out)
 
 
-def hardtanh_grad(grad: Array, y: Array, out: Array, *, min_val: float, max_val: float) -> None:
-    """Write grad where the result y is between the bounds, and not at one."""
-    inside = y > min_val
-    inside &= y < max_val
+def hardtanh_grad(grad: Array, kept: Array, out: Array, *, min_val: float, max_val: float) -> None:
+    """Write grad where x is between the bounds, and not at one; `kept` is x, or the result."""
+    inside = kept > min_val
+    inside &= kept < max_val
     np.multiply(grad, inside, out=out)
 
 

@@ -18,7 +18,7 @@ from sevenloops.geometry.arguments import flag
 
 __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d"]
 
-Rng: TypeAlias = np.random.Generator | int | None
+Rng: TypeAlias = np.random.Generator | np.random.SeedSequence | int | None
 
 
 def _run(name: str, direction: str, x: Array, keep: Array, p: float) -> Array:
@@ -53,7 +53,7 @@ def dropout(input: Tensor | ArrayLike, p: float = 0.5, training: bool = True, *,
         From 0 to 1.
     training : bool, default True
         If false, the input is returned as it is.
-    rng : numpy.random.Generator, int or None
+    rng : numpy.random.Generator, SeedSequence, int or None
         Where the mask is drawn from; None means fresh entropy. A generator goes on from call to call, a seed gives
         the same mask each time. The mask depends on the shape, and not on the memory order.
 
@@ -96,7 +96,7 @@ def alpha_dropout(input: Tensor | ArrayLike, p: float = 0.5, training: bool = Fa
         From 0 to 1; at 1 the result is 0.
     training : bool, default False
         If false, the input is returned as it is.
-    rng : numpy.random.Generator, int or None
+    rng : numpy.random.Generator, SeedSequence, int or None
         As for `dropout`.
 
     Returns
@@ -136,7 +136,7 @@ def dropout1d(input: Tensor | ArrayLike, p: float = 0.5, training: bool = True, 
         From 0 to 1.
     training : bool, default True
         If false, the input is returned as it is.
-    rng : numpy.random.Generator, int or None
+    rng : numpy.random.Generator, SeedSequence, int or None
         As for `dropout`.
 
     Returns
@@ -178,7 +178,7 @@ def dropout2d(input: Tensor | ArrayLike, p: float = 0.5, training: bool = True, 
         From 0 to 1.
     training : bool, default True
         If false, the input is returned as it is.
-    rng : numpy.random.Generator, int or None
+    rng : numpy.random.Generator, SeedSequence, int or None
         As for `dropout`.
 
     Returns
@@ -220,7 +220,7 @@ def dropout3d(input: Tensor | ArrayLike, p: float = 0.5, training: bool = True, 
         From 0 to 1.
     training : bool, default True
         If false, the input is returned as it is.
-    rng : numpy.random.Generator, int or None
+    rng : numpy.random.Generator, SeedSequence, int or None
         As for `dropout`.
 
     Returns

@@ -44,7 +44,7 @@ RELU = activation("relu", keeps_input=False)
 RELU6 = activation("relu6", keeps_input=False, kernels="hardtanh")
 #: Attribute: negative_slope.
 LEAKY_RELU = Operation("leaky_relu", _leaky_relu_forward, _leaky_relu_vjp)
-#: Attributes: min_val, max_val. A bound that float16 does not have could not be told from what is inside, in a result.
+#: Attributes: min_val, max_val. In the result, a bound that float16 does not have looks like a number inside.
 HARDTANH = activation("hardtanh", keeps_input=True)
 #: Attributes: threshold, value.
 THRESHOLD = activation("threshold", keeps_input=True)

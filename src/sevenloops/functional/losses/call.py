@@ -45,7 +45,7 @@ def _forward(name: str, kernels: str, x: Any, target: Any, *, reduction: str, **
     wides = [_wide(x), _wide(target)]
     values = _run(kernels, "forward", *wides, like=wides[0], **attributes)
     result, factor = _reduced(values, reduction)
-    return narrow(result, x.dtype), (*wides, factor)
+    return narrow(result, x.dtype), (x, target, factor)
 
 
 def _vjp(
@@ -58,7 +58,8 @@ def _vjp(
     reduction: str,
     **attributes: Any,
 ) -> tuple[Array | None, Array | None]:
-    x, target, factor = saved
+    *kept, factor = saved
+    x, target = map(_wide, kept)
     each = upstream(grad, factor, x.shape, reduction)
     dx = dt = None
     if needs[0] or not own_target_gradient:
@@ -87,13 +88,14 @@ def _weighted_forward(
     wides = [_wide(x), _wide(target)]
     values = _run(name, "forward", *wides, *others, like=wides[0])
     result, factor = _reduced(values, reduction, weight)
-    return narrow(result, x.dtype), (*wides, weight, others, factor)
+    return narrow(result, x.dtype), (x, target, weight, others, factor)
 
 
 def _weighted_vjp(
     name: str, grad: Array, saved: Any, needs: tuple[bool, ...], *, reduction: str
 ) -> tuple[Array | None, ...]:
-    x, target, weight, others, factor = saved
+    *kept, weight, others, factor = saved
+    x, target = map(_wide, kept)
     each = upstream(grad, factor, x.shape, reduction, weight)
     dx = dt = None
     if needs[0]:

@@ -35,31 +35,36 @@ _QUIET = np.errstate(all="ignore")
 @_QUIET
 def class_cross_entropy(
     logits: Array, labels: Array, counted: Array, weight: Array, smoothing: float
-) -> tuple[Array, Array]:
-    """Return the loss of each position, and log softmax(logits).
+) -> tuple[Array, tuple[Array, Array]]:
+    """Return the loss of each position, and for the gradient numerators and denominators of softmax(logits).
 
     `counted` (N, D) is False where a position is to be ignored; its label can be any class.
     """
-    logp = np.empty_like(logits)
-    log_softmax(logits, logp, dim=1)
-    losses = logp[_at(labels)] * -weight[labels]
-    if smoothing:
+    # -log p_c = log Σ exp(z) - z_c, with z = logits - max: a sum of two terms that are not negative.
+    z = logits - logits.max(1, keepdims=True)
+    at_label = z[_at(labels)]
+    weighted = weight @ z if smoothing else None
+    np.exp(z, out=z)
+    total = z.sum(1)
+    log_total = np.log(total)
+    losses = (log_total - at_label) * weight[labels]
+    if weighted is not None:
         losses *= 1 - smoothing
-        losses -= smoothing / logits.shape[1] * (weight @ logp)
+        losses += smoothing / logits.shape[1] * (log_total * weight.sum() - weighted)
     losses[~counted] = 0
-    return losses, logp
+    return losses, (z, total)
 
 
 @_QUIET
 def class_cross_entropy_grad(
-    grad: Array, logp: Array, labels: Array, counted: Array, weight: Array, smoothing: float
+    grad: Array, kept: tuple[Array, Array], labels: Array, counted: Array, weight: Array, smoothing: float
 ) -> Array:
-    """Return the gradient by the logits from log softmax(logits)."""
+    """Return the gradient by the logits from what the forward pass kept."""
+    exponentials, total = kept
     grad = grad * counted
     at_label = (1 - smoothing) * weight[labels] * grad
-    everywhere = smoothing / logp.shape[1] * grad
-    result = np.exp(logp)
-    result *= (at_label + everywhere * weight.sum())[:, None]
+    everywhere = smoothing / exponentials.shape[1] * grad
+    result: Array = exponentials * ((at_label + everywhere * weight.sum()) / total)[:, None]
     if smoothing:
         result -= everywhere[:, None] * weight[:, None]
     result[_at(labels)] -= at_label

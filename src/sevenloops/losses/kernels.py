@@ -1,22 +1,24 @@
-"""The table of the kernels of pointwise losses."""
+"""The table of the losses' kernels."""
 
 from collections.abc import Callable
+from typing import Any
 
 from sevenloops import backends
 from sevenloops.activations.blocks import in_blocks
-from sevenloops.losses import pointwise
+from sevenloops.losses import classes, pointwise
 
 __all__ = ["kernel"]
 
-for _name in pointwise.__all__:
-    _loss, _direction = _name, "forward"
-    for _ending, _gradient in (("_target_grad", "target_grad"), ("_grad", "input_grad")):
-        if _name.endswith(_ending):
-            _loss, _direction = _name.removesuffix(_ending), _gradient
-            break
-    backends.register(_loss, _direction, "numpy", in_blocks(getattr(pointwise, _name)))
+for _module in (classes, pointwise):
+    for _name in _module.__all__:
+        if f"{_name}_grad" in _module.__all__:
+            for _direction, _ending in ("forward", ""), ("input_grad", "_grad"), ("target_grad", "_target_grad"):
+                _function = getattr(_module, _name + _ending, None)
+                if _function is not None:
+                    _kernel = in_blocks(_function) if _module is pointwise else _function
+                    backends.register(_name, _direction, "numpy", _kernel)
 
 
-def kernel(name: str, direction: str) -> Callable[..., None]:
-    """Return the kernel of a pointwise loss: "forward", "input_grad" or "target_grad", on the backend in use."""
+def kernel(name: str, direction: str) -> Callable[..., Any]:
+    """Return the kernel of a loss, "forward", "input_grad" or perhaps "target_grad", on the backend in use."""
     return backends.find(name, direction)

@@ -12,7 +12,8 @@ from sevenloops.errors import ShapeError
 from sevenloops.functional.losses.reduction import check_reduction, reduce, upstream
 from sevenloops.functional.options import array_of, probability
 from sevenloops.geometry.arguments import integer
-from sevenloops.losses import classes as losses
+from sevenloops.losses import kernel
+from sevenloops.losses.classes import smoothed_probabilities
 
 __all__ = ["CROSS_ENTROPY", "NLL_LOSS", "PROBABILITY_CROSS_ENTROPY", "cross_entropy", "nll_loss"]
 
@@ -22,18 +23,18 @@ def _class_forward(
 ) -> tuple[Array, Any]:
     logits, weights = _canonical(input), _class_weights(input, weight)
     labels, counted = _labels(labels, logits, ignore_index)
-    values, logp = losses.class_cross_entropy(logits, labels, counted, weights, label_smoothing)
+    values, kept = kernel("class_cross_entropy", "forward")(logits, labels, counted, weights, label_smoothing)
     total = float(weights[labels[counted]].sum())
     result, factor = reduce(values, reduction, total)
-    return _shaped(result, input, reduction), (input.shape, logp, labels, counted, weights, factor)
+    return _shaped(result, input, reduction), (input.shape, kept, labels, counted, weights, factor)
 
 
 def _class_vjp(
     grad: Array, saved: Any, needs: tuple[bool, ...], *, reduction: str, label_smoothing: float, **_: Any
 ) -> tuple[Array, None, None]:
-    shape, logp, labels, counted, weights, factor = saved
+    shape, kept, labels, counted, weights, factor = saved
     each = upstream(grad, factor, labels.shape, reduction)
-    dx = losses.class_cross_entropy_grad(each, logp, labels, counted, weights, label_smoothing)
+    dx = kernel("class_cross_entropy", "input_grad")(each, kept, labels, counted, weights, label_smoothing)
     return narrow(dx.reshape(shape), grad.dtype), None, None
 
 
@@ -41,8 +42,8 @@ def _probability_forward(
     input: Array, target: Array, weight: Array | None, *, reduction: str, label_smoothing: float
 ) -> tuple[Array, Any]:
     logits, weights = _canonical(input), _class_weights(input, weight)
-    t = losses.smoothed_probabilities(_canonical(target), weights, label_smoothing)
-    values, logp = losses.probability_cross_entropy(logits, t)
+    t = smoothed_probabilities(_canonical(target), weights, label_smoothing)
+    values, logp = kernel("probability_cross_entropy", "forward")(logits, t)
     result, factor = reduce(values, reduction, float(values.size))
     return _shaped(result, input, reduction), (input.shape, logp, t, weights, factor)
 
@@ -54,7 +55,7 @@ def _probability_vjp(
     each = upstream(grad, factor, (t.shape[0], t.shape[2]), reduction)
     dx = dt = None
     if needs[0]:
-        dx = losses.probability_cross_entropy_grad(each, logp, t)
+        dx = kernel("probability_cross_entropy", "input_grad")(each, logp, t)
         dx = narrow(dx.reshape(shape), grad.dtype)
     if needs[1]:
         dt = (label_smoothing - 1) * logp * weights[:, None] * each[:, None]
@@ -149,7 +150,7 @@ def _nll_forward(
 ) -> tuple[Array, Any]:
     logp, weights = _canonical(input), _class_weights(input, weight)
     labels, counted = _labels(labels, logp, ignore_index)
-    values = losses.negative_log_likelihood(logp, labels, counted, weights)
+    values = kernel("negative_log_likelihood", "forward")(logp, labels, counted, weights)
     result, factor = reduce(values, reduction, float(weights[labels[counted]].sum()))
     return _shaped(result, input, reduction), (input.shape, logp.shape, labels, counted, weights, factor)
 
@@ -159,7 +160,7 @@ def _nll_vjp(
 ) -> tuple[Array, None, None]:
     shape, canonical, labels, counted, weights, factor = saved
     each = upstream(grad, factor, labels.shape, reduction)
-    dx = losses.negative_log_likelihood_grad(each, canonical, labels, counted, weights)
+    dx = kernel("negative_log_likelihood", "input_grad")(each, canonical, labels, counted, weights)
     return narrow(dx.reshape(shape), grad.dtype), None, None
 
 

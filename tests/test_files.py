@@ -63,11 +63,17 @@ def test_a_failing_system_call_changes_nothing(tmp_path, monkeypatch, step):
 def test_the_contents_are_on_the_disk_before_the_move(tmp_path, monkeypatch):
     steps = []
     fsync, replace = os.fsync, os.replace
-    monkeypatch.setattr(os, "fsync", lambda descriptor: steps.append("fsync") or fsync(descriptor))
+
+    def watched(descriptor):
+        place = os.fstat(descriptor)
+        steps.append("folder" if stat.S_ISDIR(place.st_mode) else f"{place.st_size} bytes")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
     monkeypatch.setattr(os, "replace", lambda *paths: steps.append("replace") or replace(*paths))
     with replacing(tmp_path / "a.txt") as file:
         file.write(b"new")
-    assert steps[:2] == ["fsync", "replace"]
+    assert steps == ["3 bytes", "replace", *(["folder"] if os.name == "posix" else [])]
 
 
 def test_a_folder_in_the_way_is_an_error_and_stays(tmp_path):
@@ -75,6 +81,25 @@ def test_a_folder_in_the_way_is_an_error_and_stays(tmp_path):
     with pytest.raises(OSError), replacing(tmp_path / "a") as file:
         file.write(b"new")
     assert os.listdir(tmp_path) == ["a"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+@pytest.mark.parametrize("through", ["itself", "a link"])
+def test_what_is_no_file_is_an_error_and_stays(tmp_path, through):
+    """A device that took a file's place would be one no longer: whoever may do everything could lose /dev/null."""
+    os.mkfifo(tmp_path / "pipe")
+    path = tmp_path / "pipe"
+    if through == "a link":
+        path = tmp_path / "link"
+        path.symlink_to("pipe")
+    before = sorted(os.listdir(tmp_path))
+    with (
+        pytest.raises(FileExistsError, match=r"must be a file, but .*pipe' is a folder or a device"),
+        replacing(path) as file,
+    ):
+        file.write(b"new")
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(os.listdir(tmp_path)) == before
 
 
 def test_a_missing_folder_is_named(tmp_path):

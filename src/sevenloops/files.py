@@ -21,7 +21,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BufferedWriter]:
     Parameters
     ----------
     path : str or path-like
-        A file, which need not exist, in a folder that does. A symbolic link stays and what it names is replaced.
+        A file, which need not exist, in a folder that does. A symbolic link stays and what it names is replaced, if
+        it names a file: a device would be one no longer.
 
     Yields
     ------
@@ -31,7 +32,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BufferedWriter]:
     Raises
     ------
     OSError
-        If the folder does not exist, or the file cannot be written or moved.
+        If the folder does not exist, `path` is something else than a file, or the file cannot be written or moved.
 
     Examples
     --------
@@ -49,6 +50,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BufferedWriter]:
     folder = os.path.dirname(target)
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"The folder of a file to write must exist, but {folder!r} does not; create it.")
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise FileExistsError(
+            f"What is written must be a file, but {target!r} is a folder or a device; move it away."
+        )
     # A short name of its own, since the target's may be as long as the system allows; and the permissions of any new
     # file, unlike the private ones that the tempfile module gives.
     temporary = os.path.join(folder, f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")

@@ -51,6 +51,14 @@ def test_streams_that_are_closed_or_full(streams, code):
 
 
 @posix
+def test_what_belongs_on_a_closed_stderr_is_not_on_stdout():
+    result = shell('"$@" train --data tiny --epochs 1 --out run 2>&-; "$@" evaluate nowhere 2>&-')
+    assert result.returncode == 2
+    assert "test accuracy: " in result.stdout
+    assert not re.search("epoch|nowhere", result.stdout)
+
+
+@posix
 def test_an_ascii_stdout():
     result = shell('PYTHONIOENCODING=ascii "$@" train --data tiny --epochs 1 --quiet')
     assert result.returncode == 0

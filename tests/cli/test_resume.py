@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sevenloops.serialization import load
+from sevenloops.serialization import load, load_metadata
 from sevenloops.train import RunFolder
-from sevenloops.train.checkpoint import read_checkpoint
+from sevenloops.train.checkpoint import read_checkpoint, write_checkpoint
 from tests.helpers.commands import everything
 from tests.helpers.damage import attempt, is_one_sentence_about
 from tests.helpers.tiny_sets import tiny_digits, write_idx_folder
@@ -28,6 +28,7 @@ SETTINGS = [
     *("--data", "tiny", "--batch-size", "16", "--seed", "5", "--epochs", "4"),
     *("--dropout", "0.25", "--flip", "--label-smoothing", "0.1", "--clip-norm", "2", "--warmup", "1"),
 ]
+DIGEST = "sevenloops.sha256"
 TRAIN = [*COMMAND, "train", *SETTINGS, "--out", "run"]
 RESUME = [*COMMAND, "train", "--resume", "run"]
 
@@ -194,8 +195,9 @@ def test_ctrl_c_in_the_first_epoch_leaves_what_is_needed_to_go_on(here):
     assert "has the weights" not in err
     assert sorted(os.listdir("run")) == ["checkpoint.safetensors", "config.json"]
     state = read_checkpoint(here / "run" / "checkpoint.safetensors")
-    assert 0 < state["sums"]["steps"] < 250
-    assert f"Go on after step {state['sums']['steps']} of epoch 1: " in err
+    steps = state["trainer"]["sums"]["steps"]
+    assert 0 < steps < 250
+    assert f"Go on after step {steps} of epoch 1: " in err
     result = run([*COMMAND, "evaluate", "run"])
     assert result.returncode == 2
     assert "no epoch has ended there; go on by sevenloops train --resume run" in result.stderr
@@ -203,6 +205,25 @@ def test_ctrl_c_in_the_first_epoch_leaves_what_is_needed_to_go_on(here):
     again = run([*command[:-1], "whole"])
     assert again.returncode == 0
     assert (here / "run/weights.safetensors").read_bytes() == (here / "whole/weights.safetensors").read_bytes()
+
+
+@posix
+def test_ctrl_c_after_the_last_step_is_obeyed(plain, here, whole, monkeypatch):
+    real = RunFolder.write_history
+
+    def write_and_signal(self, rows):
+        records = list(rows)
+        real(self, records)
+        if len(records) == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "write_history", write_and_signal)
+        code, out, err = plain("train", *SETTINGS, "--out", "run", "--quiet")
+    assert (code, "accuracy" in out) == (130, False)
+    assert err.startswith("run has the weights of epoch 4.\nGo on: ")
+    assert plain("train", "--resume", "run", "--quiet")[0] == 0
+    assert_same(here, whole)
 
 
 @posix
@@ -321,7 +342,7 @@ def test_other_versions_are_said(plain, stopped, here):
     line = err.splitlines()[0]
     assert re.fullmatch(
         r"The run was begun otherwise \(numpy 1\.0, now [\d.]+; threads 99, now \d+\): "
-        r"it will end as well, but in other bits\.",
+        r"its weights may end in other bits\.",
         line,
     )
     assert plain("train", "--resume", "copy", "--quiet")[2].count("otherwise") == 0
@@ -342,7 +363,7 @@ def test_a_truncated_checkpoint_is_one_sentence(plain, stopped):
 
 
 def test_whatever_damage_a_checkpoint_has_is_refused_or_read(stopped, here):
-    """Thousands of changed bytes: the library's own error or a state, and nothing else."""
+    """Thousands of changed bytes: the library's own error or a state, and nothing else; with a right digest too."""
     from sevenloops.data import open_dataset
     from sevenloops.train import TrainingRun
 
@@ -351,16 +372,69 @@ def test_whatever_damage_a_checkpoint_has_is_refused_or_read(stopped, here):
     folder = RunFolder(stopped)
     training = TrainingRun(folder.read_config().config, open_dataset("tiny"))
     header = int.from_bytes(whole[:8], "little") + 8
-    refused = 0
-    for _ in range(600):
+    refused = {True: 0, False: 0}
+    for number in range(800):
         damaged = bytearray(whole)
         for place in rng.integers(0, header, rng.integers(1, 4)):
             damaged[place] = rng.integers(256)
         path.write_bytes(damaged)
-        _, error = attempt(lambda: folder.read_checkpoint(training.trainer))
+        with pytest.MonkeyPatch.context() as patch:
+            if believed := number % 2 == 0:  # as if the digest were right, whatever there is
+                patch.setattr("sevenloops.train.checkpoint._digest", lambda *_: load_metadata(path)[DIGEST])
+            _, error = attempt(lambda: folder.read_checkpoint(training.trainer, training.description))
         assert error is None or is_one_sentence_about(error, path)
-        refused += error is not None
-    assert refused > 300
+        refused[believed] += error is not None
+    assert refused[True] > 200
+    assert refused[False] > 390  # of the rest, all is in blanks or in the length of a name
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("seed", 6), ("epochs", 2), ("epochs", 9), ("batch_size", 20), ("optimizer", "adamw"), ("flip", False)],
+)
+def test_a_checkpoint_of_other_settings_is_refused(plain, stopped, here, name, value):
+    """Be it that config.json was edited by hand, or that the checkpoint is another run's."""
+    content = json.loads((stopped / "config.json").read_text())
+    before = content["config"][name]
+    content["config"][name] = value
+    (stopped / "config.json").write_text(json.dumps(content))
+    kept = {path: path.read_bytes() for path in stopped.iterdir()}
+    code, _, err = plain("train", "--resume", "run")
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"the run that config.json describes, but does not ({name} {before!r}, here {value!r}); remove it" in err
+    assert {path: path.read_bytes() for path in stopped.iterdir()} == kept
+
+
+@pytest.mark.parametrize(("name", "value"), [("model", "vgg"), ("shift", 40), ("pool", "median")])
+def test_settings_that_cannot_be_are_the_folders_fault(plain, stopped, name, value):
+    content = json.loads((stopped / "config.json").read_text())
+    content["config"][name] = value
+    (stopped / "config.json").write_text(json.dumps(content))
+    code, _, err = plain("train", "--resume", "run")
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith("sevenloops train: run must describe a run that can be made: ")
+    assert str(value) in err
+
+
+@pytest.mark.parametrize("steps", [float("inf"), "many", None])
+def test_a_state_of_impossible_numbers_is_refused(plain, stopped, steps):
+    path = stopped / "checkpoint.safetensors"
+    state = read_checkpoint(path)
+    state["trainer"]["sums"]["steps"] = steps
+    write_checkpoint(path, state)
+    code, _, err = plain("train", "--resume", "run")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "must hold the state of the run that config.json describes, but does not" in err
+
+
+def test_a_checkpoint_that_is_no_file_is_refused(plain, stopped):
+    path = stopped / "checkpoint.safetensors"
+    path.unlink()
+    path.mkdir()
+    code, _, err = plain("train", "--resume", "run")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "run/checkpoint.safetensors" in err
+    assert "must be a regular file" in err
 
 
 def test_without_a_checkpoint_it_goes_on_from_the_configuration(plain, stopped, here, whole):

@@ -62,7 +62,7 @@ def test_weights_are_no_checkpoint(tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "null", '{"format": 1}', '{"format": 1, "state": {"a": {"array": "b"}}}', "[" * 100_000],
+    ["", "[]", "null", '{"format": 2}', '{"format": 2, "state": {"a": {"array": "b"}}}', "[" * 100_000],
 )
 def test_what_is_no_state_is_refused(tmp_path, text):
     save(tmp_path / "x", {}, metadata={"sevenloops.checkpoint": text})
@@ -70,11 +70,39 @@ def test_what_is_no_state_is_refused(tmp_path, text):
         read_checkpoint(tmp_path / "x")
 
 
+def test_a_state_of_any_dtype_and_layout_survives(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {
+        "big-endian": rng.random(3).astype(">f8"),
+        "transposed": rng.random((3, 4)).T,
+        "empty": np.zeros((0, 3), np.float32),
+        "number": np.array(5, np.int8),
+        "reversed": rng.integers(0, 9, 7)[::-1],
+    }
+    write_checkpoint(tmp_path / "x", arrays)
+    for name, value in read_checkpoint(tmp_path / "x").items():
+        np.testing.assert_array_equal(value, arrays[name])
+
+
+def test_every_wrong_bit_is_noticed(tmp_path):
+    path = tmp_path / "x"
+    write_checkpoint(path, STATE)
+    whole = path.read_bytes()
+    start = 8 + int.from_bytes(whole[:8], "little")
+    for place in range(start, len(whole)):  # the arrays, of which every value is possible
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        with pytest.raises(DataError, match=r"written with its SHA-256 \w{12}…, but is damaged; remove it"):
+            read_checkpoint(path)
+    path.write_bytes(whole.replace(rb"0.999", rb"0.998"))
+    with pytest.raises(DataError, match="but is damaged"):
+        read_checkpoint(path)
+
+
 def test_another_format_asks_for_another_version(tmp_path):
     write_checkpoint(tmp_path / "x", {})
     content = json.loads(load_metadata(tmp_path / "x")["sevenloops.checkpoint"])
     save(tmp_path / "x", {}, metadata={"sevenloops.checkpoint": json.dumps(content | {"format": 99})})
-    with pytest.raises(DataError, match="of format 1, but is of format 99; go on with the version"):
+    with pytest.raises(DataError, match="of format 2, but is of format 99; go on with the version"):
         read_checkpoint(tmp_path / "x")
 
 

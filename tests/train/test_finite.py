@@ -21,6 +21,8 @@ class Broken(nn.Module):
         if self.when == "forward":
             return x * (self.scale * np.nan)
         # |s|^½ at s = 0: its value is finite, its slope is not
+        if self.when == "in tests":
+            return x * (self.scale * (1 if self.training else np.nan))
         return x + (self.scale - 1) ** 0.5 if self.when == "backward" else x * self.scale
 
 
@@ -53,6 +55,31 @@ def test_the_layer_is_named_where_the_first_such_value_arises(place):
     with pytest.raises(
         FloatingPointError, match=rf"at step 1 of epoch 1: it arose in {place} \(Broken\), its result is"
     ):
+        list(trainer.fit(dataset, 1, test_transform=Normalize(0.0, 1.0)))
+
+
+def test_the_layer_is_named_where_only_the_test_shows_it():
+    trainer, dataset = trainer_of(model_of("in tests", 2))
+    with pytest.raises(
+        FloatingPointError, match=r"on the test images after epoch 1: it arose in 2 \(Broken\), its result is"
+    ):
+        list(trainer.fit(dataset, 1, test_transform=Normalize(0.0, 1.0)))
+
+
+def test_a_draw_that_only_the_step_saw_is_searched_again():
+    class Unlucky(nn.Module):
+        """Gives what is no number at its first draw."""
+
+        def __init__(self):
+            super().__init__()
+            self.generator = np.random.default_rng(0)
+            self.first = np.random.default_rng(0).random()
+
+        def forward(self, x):
+            return x * (np.nan if self.generator.random() == self.first else 1.0)
+
+    trainer, dataset = trainer_of(nn.Sequential(nn.Flatten(), Unlucky(), nn.Linear(4, 3, rng=0)))
+    with pytest.raises(FloatingPointError, match=r"at step 1 of epoch 1: it arose in 1 \(Unlucky\)"):
         list(trainer.fit(dataset, 1, test_transform=Normalize(0.0, 1.0)))
 
 

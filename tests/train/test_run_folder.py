@@ -112,6 +112,36 @@ def test_discarding_removes_what_has_been_written_here_and_nothing_else(here):
     assert everything(here) == ["runs", "runs/x-1", "runs/x-1/notes.txt"]
 
 
+def test_what_a_killed_process_left_is_nobodys_and_removed(here):
+    (here / "mine").mkdir()
+    left = here / "mine" / ".sevenloops-0123456789abcdef.tmp"
+    for force in (False, True):
+        left.write_text("half a config.json")
+        RunFolder.create("mine", "x", force=force)
+        assert everything(here) == ["mine"]
+
+
+def test_a_folder_that_another_process_makes_meanwhile_is_its_own(here, monkeypatch):
+    real = RunFolder._make
+
+    def late(path, exist_ok):
+        path.mkdir()
+        return real(path, exist_ok)
+
+    monkeypatch.setattr(RunFolder, "_make", late)
+    with pytest.raises(FileExistsError):
+        RunFolder.create("mine", "x")
+
+
+def test_force_removes_the_configuration_last(run, monkeypatch):
+    """Whatever ends it on the way, what is left is a run that can be resumed from its configuration."""
+    (run.path / "checkpoint.safetensors").write_text("old")
+    removed, unlink = [], Path.unlink
+    monkeypatch.setattr(Path, "unlink", lambda path, **kwargs: removed.append(path.name) or unlink(path, **kwargs))
+    RunFolder.create(run.path, "x", force=True)
+    assert (removed[0], removed[-1]) == ("checkpoint.safetensors", "config.json")
+
+
 @pytest.mark.parametrize("rest", [[], ["notes.txt"]])
 def test_force_removes_an_earlier_runs_files_and_no_others(run, rest):
     for name in ("checkpoint.safetensors", "history.csv", "curves.png", "mistakes.png", *rest):

@@ -9,7 +9,7 @@ import pytest
 from sevenloops import nn, optim, schedules
 from sevenloops.data import Compose, Dataset, Loader, Normalize, RandomShift
 from sevenloops.functional import relu
-from sevenloops.train import EpochRecord, Trainer
+from sevenloops.train import EpochRecord, Progress, Trainer
 from sevenloops.train.checkpoint import read_checkpoint, write_checkpoint
 from tests.helpers.tiny_sets import tiny_digits
 
@@ -95,10 +95,22 @@ def test_a_plateau_is_told_of_the_test_loss_once_an_epoch():
     assert told == [record.test_loss for record in records]
 
 
+def test_an_epoch_is_reported_when_its_record_has_been_dealt_with():
+    """What is done with a record is to save it: a line that can be read promises that."""
+    trainer, dataset = build()
+    events = []
+    progress = Progress(2, 60, quiet=True)
+    progress.line = lambda text: events.append(text.partition(":")[0])
+    for record, _ in trainer.fit(dataset, 2, test_transform=PLAIN, progress=progress):
+        events.append(f"save {record.epoch}")
+    assert events == ["save 1", "epoch 1", "save 2", "epoch 2"]
+
+
 def test_a_record_says_it_in_a_line():
     record = EpochRecord(4, 0.12345, 0.98765, 0.2, 0.974, 2.0, 33000.4)
     assert str(record) == "epoch 4: loss 0.1235, accuracy 98.77 %; test 0.2000, 97.40 %; 33,000 images/s"
-    assert len(str(replace(record, epoch=100, train_loss=0.0123456, test_loss=0.0234567))) <= 80
+    for epoch, train, test in ((100, 0.0123456, 0.0234567), (100, 9.99, 999.99), (10, 1.9e29, 8.1e29)):
+        assert len(str(replace(record, epoch=epoch, train_loss=train, test_loss=test))) <= 80
 
 
 # --- its state ---------------------------------------------------------------------------------------------------

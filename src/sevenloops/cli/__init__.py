@@ -22,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments : sequence of str, optional
         Those of the command line by default.
     """
+    if sys.stderr is None:  # closed: to print to None would be to print to stdout
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (it is open to the end, as stderr is)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names that the terminal cannot show
     options = _parser().parse_args(arguments)

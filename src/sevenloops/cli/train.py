@@ -13,7 +13,7 @@ from sevenloops.cli.arguments import INTEGER, NUMBER, Commands
 from sevenloops.cli.inference import open_alike
 from sevenloops.conv import registry
 from sevenloops.data import DATASET_NAMES, open_dataset
-from sevenloops.errors import MissingExtraError
+from sevenloops.errors import DataError, MissingExtraError
 from sevenloops.train import (
     MODELS,
     OPTIMIZERS,
@@ -120,12 +120,15 @@ def _resume(options: argparse.Namespace, given: dict[str, Any]) -> tuple[Trainin
     folder = RunFolder(options.resume)
     description = folder.read_config()
     dataset = open_alike(given.get("data", description.config.data), description)
-    training = TrainingRun(description.config, dataset)
+    try:
+        training = TrainingRun(description.config, dataset)
+    except ValueError as error:
+        raise DataError(f"{folder.path} must describe a run that can be made: {error}") from None
     training.restore(folder)
     changes = folder.read_changes()
     if changes and not options.quiet:
         print(
-            f"The run was begun otherwise ({'; '.join(changes)}): it will end as well, but in other bits.",
+            f"The run was begun otherwise ({'; '.join(changes)}): its weights may end in other bits.",
             file=sys.stderr,
         )
     return training, folder

@@ -1,5 +1,6 @@
 """The state of a training run as one file: arrays as safetensors, everything else as JSON in its metadata."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +14,8 @@ from sevenloops.serialization import load, load_metadata, save
 
 __all__ = ["read_checkpoint", "write_checkpoint"]
 
-_FORMAT = 1
-_KEY = "sevenloops.checkpoint"  # in the metadata
+_FORMAT = 2
+_KEY, _DIGEST = "sevenloops.checkpoint", "sevenloops.sha256"  # in the metadata
 _ARRAY = "array"  # {"array": name} stands for an array of the file
 
 
@@ -34,7 +35,17 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """
     arrays: dict[str, Array] = {}
     text = json.dumps({"format": _FORMAT, "state": _pack(state, "", arrays)})
-    save(path, arrays, metadata={_KEY: text})
+    save(path, arrays, metadata={_KEY: text, _DIGEST: _digest(text, arrays)})
+
+
+def _digest(text: str, arrays: Mapping[str, Array]) -> str:
+    """Return the SHA-256 of all that a checkpoint holds: one wrong bit would lead to other weights, unnoticed."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        array = np.asarray(arrays[name], arrays[name].dtype.newbyteorder("="))  # as it is read again
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _pack(value: Any, path: str, arrays: dict[str, Array]) -> Any:
@@ -66,6 +77,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             raise DataError(
                 f"{path} must be a checkpoint of format {_FORMAT}, but is of format {content['format']!r}; "
                 f"go on with the version of sevenloops that wrote it."
+            )
+        if metadata[_DIGEST] != _digest(metadata[_KEY], arrays):
+            raise DataError(
+                f"{path} must hold what was written with its SHA-256 {metadata[_DIGEST]:.12}…, but is damaged; "
+                f"remove it to start anew."
             )
         state: dict[str, Any] = _unpack(content["state"], arrays)
     except DataError:

@@ -174,9 +174,9 @@ class RunFolder:
         """Write weights.safetensors."""
         save(self._file(_WEIGHTS), model.state_dict())
 
-    def write_checkpoint(self, trainer: Trainer) -> None:
-        """Write checkpoint.safetensors: all that is needed to go on from here."""
-        write_checkpoint(self._file(_CHECKPOINT), trainer.state_dict())
+    def write_checkpoint(self, trainer: Trainer, description: RunDescription) -> None:
+        """Write checkpoint.safetensors: all that is needed to go on from here, and which run it belongs to."""
+        write_checkpoint(self._file(_CHECKPOINT), {"run": _identity(description), "trainer": trainer.state_dict()})
 
     def _write(self, name: str, text: str) -> None:
         with replacing(self._file(name)) as file:
@@ -279,7 +279,7 @@ class RunFolder:
             ) from None
         return model.eval()
 
-    def read_checkpoint(self, trainer: Trainer) -> bool:
+    def read_checkpoint(self, trainer: Trainer, description: RunDescription) -> bool:
         """Put a trainer where checkpoint.safetensors was written; return whether one was.
 
         Raises
@@ -288,11 +288,15 @@ class RunFolder:
             If it is damaged, or another run's.
         """
         path = self.path / _CHECKPOINT
-        if not path.is_file():
+        if not path.exists():
             return False
         state = read_checkpoint(path)
         try:
-            trainer.load_state_dict(state)
+            before, now = state["run"], _identity(description)
+            others = [f"{name} {before[name]!r}, here {now[name]!r}" for name in now if before[name] != now[name]]
+            if others:
+                raise ValueError("; ".join(others))
+            trainer.load_state_dict(state["trainer"])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             reason = str(error).rstrip(".")
             raise DataError(
@@ -300,6 +304,13 @@ class RunFolder:
                 f"remove it to start again."
             ) from None
         return True
+
+
+def _identity(description: RunDescription) -> dict[str, Any]:
+    """Return what tells a run from others; its data may move."""
+    choices = description.config.to_json()
+    del choices["data"]
+    return choices | {"data_hash": description.data_hash}
 
 
 def _is_empty(folder: Path) -> bool:

@@ -49,9 +49,14 @@ class EpochRecord:
 
     def __str__(self) -> str:
         return (
-            f"epoch {self.epoch}: loss {self.train_loss:.4f}, accuracy {100 * self.train_accuracy:.2f} %; "
-            f"test {self.test_loss:.4f}, {100 * self.test_accuracy:.2f} %; {self.images_per_second:,.0f} images/s"
+            f"epoch {self.epoch}: loss {_short(self.train_loss)}, accuracy {100 * self.train_accuracy:.2f} %; "
+            f"test {_short(self.test_loss)}, {100 * self.test_accuracy:.2f} %; {self.images_per_second:,.0f} images/s"
         )
+
+
+def _short(loss: float) -> str:
+    """Return a loss with four decimals, or rounded where training goes astray."""
+    return f"{loss:.4f}" if loss < 10 else f"{loss:.3g}"
 
 
 @dataclass
@@ -147,6 +152,7 @@ class Trainer:
         while len(self.history) < epochs:
             epoch = len(self.history) + 1
             self._finish_epoch(epoch, progress, check)
+            self.model.eval()  # what looks for a value that is not finite sees what the test saw
             with quiet_overflow():
                 outcome = evaluate(self.model, dataset.test_images, dataset.test_labels, test_transform, check=check)
                 where = f"on the test images after epoch {epoch}"

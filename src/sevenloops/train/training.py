@@ -106,7 +106,7 @@ class TrainingRun:
                 f"(SHA-256 {found:.12}…, and {folder.path} began with {expected:.12}…); name their folder by --data."
             )
         folder.clean()
-        folder.read_checkpoint(self.trainer)
+        folder.read_checkpoint(self.trainer, self.description)
         if self.history:
             self._write_results(folder)  # it may have been killed after the checkpoint, and before these
 
@@ -150,10 +150,11 @@ class TrainingRun:
                     progress=progress,
                     check=interrupts.check,
                 ):
-                    folder.write_checkpoint(trainer)
+                    folder.write_checkpoint(trainer, self.description)
                     self._write_results(folder)
+                interrupts.check()  # it may have come after the last step
             except Stopped:
-                folder.write_checkpoint(trainer)
+                folder.write_checkpoint(trainer, self.description)
                 raise
         if outcome is None:  # all epochs had been done
             outcome = evaluate(self.model, dataset.test_images, dataset.test_labels, self.normalize)

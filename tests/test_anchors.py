@@ -24,7 +24,7 @@ Those of convolution are below. The others live with what they are about:
 - data never shuffled:
   data/test_loader.py::test_the_order_differs_by_epoch_and_by_seed
 - a last partial batch crashes:
-  train/test_training.py::test_the_loop_is_gradient_descent_on_every_batch_the_last_partial_one_too
+  train/test_trainer.py::test_the_loop_is_gradient_descent_on_every_batch_the_last_partial_one_too
 - a gradient check with an absolute tolerance, or with one cotangent of ones:
   test_testing.py::test_a_tiny_gradient_is_not_passed_for_its_size
   test_testing.py::test_swapped_symmetric_gradients_are_caught

@@ -188,6 +188,22 @@ def test_what_a_failed_call_held_is_freed_at_once(blas, in_caller):
         gc.enable()
 
 
+def test_what_waits_for_a_thread_that_comes_late_keeps_no_array(blas, monkeypatch):
+    """On a busy machine the caller has done all by itself before another thread is awake."""
+    late = []
+    monkeypatch.setattr(runtime, "_submit", late.append)
+    array = np.ones(3)
+    gone = weakref.ref(array)
+    done = []
+    runtime.parallel(lambda item, array=array: done.append(item + array.size), range(4))
+    assert (sorted(done), len(late) > 0) == ([3, 4, 5, 6], True)
+    del array
+    assert gone() is None
+    for help_out in late:  # they find nothing to do
+        help_out()
+    assert len(done) == 4
+
+
 # --- parallel: calls within calls, and from everywhere ------------------------------------------------------------
 
 

@@ -170,6 +170,7 @@ def parallel(function: Callable[[T], None], items: Iterable[T], at_once: int | N
 def _share_out(function: Callable[[T], None], work: list[T], threads: int) -> None:
     """Let this thread and the pool's take items until none is left or a call has failed."""
     queue = deque(work)  # its methods are atomic
+    job = [function]  # taken out in the end, so that what is left for a thread that comes late keeps no arrays alive
     failures: list[BaseException] = []
     changed = threading.Condition()
     helping = 0
@@ -182,7 +183,7 @@ def _share_out(function: Callable[[T], None], work: list[T], threads: int) -> No
                     item = queue.popleft()
                 except IndexError:
                     return
-                function(item)
+                job[0](item)
         except BaseException as error:
             failures.append(error)
             queue.clear()
@@ -208,6 +209,7 @@ def _share_out(function: Callable[[T], None], work: list[T], threads: int) -> No
     finally:
         with changed:
             changed.wait_for(lambda: helping == 0)
+        job.clear()
     try:
         if failures:
             raise failures[0]

@@ -216,6 +216,8 @@ class Tensor(TensorMethods):
         return int(self.item())
 
     def __index__(self) -> int:
+        if self.data.size != 1:  # `"1" * tensor` asks too; Python then names the operator and both types
+            raise TypeError(f"Only a Tensor of one integer can be an index, but the shape is {self.shape}.")
         return operator.index(self.item())
 
     def __contains__(self, value: Any) -> bool:

@@ -47,6 +47,12 @@ def in_blocks(kernel: Callable[..., None], results: int = 1) -> Callable[..., No
 
 def _pieces(arrays: tuple[Array, ...], results: int, start: int, stop: int) -> Iterator[tuple[Array, ...]]:
     """Yield the elements from one to another, in the order of memory, as arrays of one axis."""
+    flat = _flattened(arrays)
+    if flat is not None:  # slices cost a tenth of what nditer's pieces do
+        for at in range(start, stop, BLOCK):
+            end = min(at + BLOCK, stop)
+            yield tuple(array[at:end] for array in flat)
+        return
     reading = len(arrays) - results
     pieces = np.nditer(
         list(arrays),
@@ -60,3 +66,13 @@ def _pieces(arrays: tuple[Array, ...], results: int, start: int, stop: int) -> I
         pieces.iterrange = (start, stop)  # type: ignore[misc]  # NumPy's stubs call it read-only
         pieces.reset()
         yield from pieces
+
+
+def _flattened(arrays: tuple[Array, ...]) -> list[Array] | None:
+    """View arrays of one shape with the elements of each in one order in memory, without gaps, along one axis."""
+    first = arrays[-1]
+    if any(array.shape != first.shape for array in arrays):
+        return None
+    axes = sorted(range(first.ndim), key=lambda axis: -first.strides[axis])
+    turned = [array.transpose(axes) for array in arrays]
+    return [array.reshape(-1) for array in turned] if all(a.flags.c_contiguous for a in turned) else None

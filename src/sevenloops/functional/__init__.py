@@ -30,9 +30,6 @@ from sevenloops.functional.activations import (
     tanhshrink,
     threshold,
 )
-from sevenloops.functional.arithmetic import add, div, mul, sub
-from sevenloops.functional.axes import flip, movedim, permute, roll, swapaxes, transpose
-from sevenloops.functional.comparison import all, any, eq, ge, gt, isfinite, isinf, isnan, le, lt, ne
 from sevenloops.functional.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from sevenloops.functional.convolution import conv1d, conv2d, conv3d
 from sevenloops.functional.convolution_grads import (
@@ -44,12 +41,24 @@ from sevenloops.functional.convolution_grads import (
     conv3d_weight_grad,
 )
 from sevenloops.functional.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d
-from sevenloops.functional.einsum import einsum
-from sevenloops.functional.elementwise import abs, cos, exp, exp2, expm1, log, log1p, log2, log10, neg, sign, sin
-from sevenloops.functional.extremes import amax, amin, argmax, argmin, max, min
-from sevenloops.functional.indexing import chunk, split, unbind
-from sevenloops.functional.joining import cat, concatenate, stack, tile
-from sevenloops.functional.linear import linear
+from sevenloops.functional.elements.arithmetic import add, div, mul, sub
+from sevenloops.functional.elements.comparison import all, any, eq, ge, gt, isfinite, isinf, isnan, le, lt, ne
+from sevenloops.functional.elements.elementwise import (
+    abs,
+    cos,
+    exp,
+    exp2,
+    expm1,
+    log,
+    log1p,
+    log2,
+    log10,
+    neg,
+    sign,
+    sin,
+)
+from sevenloops.functional.elements.powers import pow, reciprocal, rsqrt, sqrt, square
+from sevenloops.functional.elements.selection import clamp, clip, maximum, minimum, where
 from sevenloops.functional.losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -61,12 +70,9 @@ from sevenloops.functional.losses import (
     nll_loss,
     smooth_l1_loss,
 )
-from sevenloops.functional.matrix import matmul
-from sevenloops.functional.moments import std, var, vector_norm
-from sevenloops.functional.norm import batch_norm, group_norm, instance_norm
-from sevenloops.functional.norm_neighbours import local_response_norm
-from sevenloops.functional.norm_rows import layer_norm, rms_norm
-from sevenloops.functional.padding import pad
+from sevenloops.functional.norms.channels import batch_norm, group_norm, instance_norm
+from sevenloops.functional.norms.neighbours import local_response_norm
+from sevenloops.functional.norms.rows import layer_norm, rms_norm
 from sevenloops.functional.plans import algorithms, plan_conv1d, plan_conv2d, plan_conv3d
 from sevenloops.functional.pooling import (
     adaptive_avg_pool1d,
@@ -104,10 +110,17 @@ from sevenloops.functional.pooling import (
     max_unpool3d,
     pooling_algorithms,
 )
-from sevenloops.functional.powers import pow, reciprocal, rsqrt, sqrt, square
-from sevenloops.functional.reductions import cumsum, logsumexp, mean, prod, sum
-from sevenloops.functional.selection import clamp, clip, maximum, minimum, where
-from sevenloops.functional.shaping import broadcast_to, flatten, reshape, squeeze, unflatten, unsqueeze
+from sevenloops.functional.products.einsum import einsum
+from sevenloops.functional.products.linear import linear
+from sevenloops.functional.products.matrix import matmul
+from sevenloops.functional.reductions.extremes import amax, amin, argmax, argmin, max, min
+from sevenloops.functional.reductions.moments import std, var, vector_norm
+from sevenloops.functional.reductions.sums import cumsum, logsumexp, mean, prod, sum
+from sevenloops.functional.shapes.axes import flip, movedim, permute, roll, swapaxes, transpose
+from sevenloops.functional.shapes.indexing import chunk, split, unbind
+from sevenloops.functional.shapes.joining import cat, concatenate, stack, tile
+from sevenloops.functional.shapes.padding import pad
+from sevenloops.functional.shapes.shaping import broadcast_to, flatten, reshape, squeeze, unflatten, unsqueeze
 
 __all__ = [
     "abs",

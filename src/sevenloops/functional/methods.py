@@ -3,23 +3,11 @@
 from typing import Any
 
 from sevenloops.autograd import Tensor
-from sevenloops.functional import (
-    activations,
-    arithmetic,
-    axes,
-    comparison,
-    conversion,
-    elementwise,
-    extremes,
-    indexing,
-    joining,
-    matrix,
-    moments,
-    powers,
-    reductions,
-    selection,
-    shaping,
-)
+from sevenloops.functional import activations
+from sevenloops.functional.elements import arithmetic, comparison, conversion, elementwise, powers, selection
+from sevenloops.functional.products import matrix
+from sevenloops.functional.reductions import extremes, moments, sums
+from sevenloops.functional.shapes import axes, indexing, joining, shaping
 
 __all__ = ["METHODS"]
 
@@ -31,7 +19,7 @@ for _family in (
     selection,
     comparison,
     matrix,
-    reductions,
+    sums,
     moments,
     extremes,
     shaping,

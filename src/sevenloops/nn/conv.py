@@ -11,7 +11,7 @@ from sevenloops.autograd import Tensor
 from sevenloops.conv import registry
 from sevenloops.errors import ShapeError
 from sevenloops.functional.convolution import conv1d, conv2d, conv3d
-from sevenloops.functional.padding import pad
+from sevenloops.functional.shapes.padding import pad
 from sevenloops.geometry.arguments import PaddingLike, SizeLike, integer, paddings, per_axis
 from sevenloops.nn.affine import weight_and_bias
 from sevenloops.nn.init import Rng

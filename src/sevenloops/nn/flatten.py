@@ -9,8 +9,8 @@ import numpy as np
 from sevenloops.arrays import ArrayLike
 from sevenloops.autograd import Tensor, apply
 from sevenloops.errors import ShapeError
-from sevenloops.functional.dims import one_dim
-from sevenloops.functional.shaping import RESHAPE, flatten
+from sevenloops.functional.shapes.dims import one_dim
+from sevenloops.functional.shapes.shaping import RESHAPE, flatten
 from sevenloops.nn.module import Module
 
 __all__ = ["Flatten", "Unflatten"]

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from sevenloops.arrays import ArrayLike
 from sevenloops.autograd import Tensor
-from sevenloops.functional.linear import linear
+from sevenloops.functional.products.linear import linear
 from sevenloops.geometry.arguments import integer
 from sevenloops.nn.affine import weight_and_bias
 from sevenloops.nn.init import Rng

@@ -9,9 +9,9 @@ import numpy.typing as npt
 from sevenloops.arrays import DTYPES, Array, ArrayLike
 from sevenloops.autograd import Tensor
 from sevenloops.errors import ShapeError
-from sevenloops.functional.norm import batch_norm, group_norm, instance_norm
-from sevenloops.functional.norm_neighbours import local_response_norm
-from sevenloops.functional.norm_rows import layer_norm, normalized_shape_tuple, rms_norm
+from sevenloops.functional.norms.channels import batch_norm, group_norm, instance_norm
+from sevenloops.functional.norms.neighbours import local_response_norm
+from sevenloops.functional.norms.rows import layer_norm, normalized_shape_tuple, rms_norm
 from sevenloops.geometry.arguments import finite, flag, integer
 from sevenloops.nn.module import Module, Parameter
 

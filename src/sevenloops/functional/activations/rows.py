@@ -10,8 +10,8 @@ from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_array, narr
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
 from sevenloops.functional.activations.call import activation, run
-from sevenloops.functional.conversion import converted
-from sevenloops.functional.dims import one_dim
+from sevenloops.functional.elements.conversion import converted
+from sevenloops.functional.shapes.dims import one_dim
 
 __all__ = ["glu", "log_softmax", "softmax", "softmin"]
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from sevenloops.arrays import ArrayLike
 from sevenloops.autograd import Tensor
 from sevenloops.errors import ShapeError
-from sevenloops.functional.padding import pad
-from sevenloops.functional.shaping import flatten
+from sevenloops.functional.shapes.padding import pad
+from sevenloops.functional.shapes.shaping import flatten
 from sevenloops.nn import init
 from sevenloops.nn.activation import ReLU, Tanh
 from sevenloops.nn.conv import Conv2d

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sevenloops as sl
-from sevenloops.functional.matrix import matmul
+from sevenloops.functional.products.matrix import matmul
 from sevenloops.testing import check_gradients
 from tests.helpers.cases import MEMORIES, arranged, snapshot
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from sevenloops.arrays import Array, ArrayLike, float_array
 from sevenloops.autograd import Operation, Tensor, apply
-from sevenloops.functional.arithmetic import widened
+from sevenloops.functional.elements.arithmetic import widened
 
 __all__ = [
     "METHODS",

@@ -9,7 +9,7 @@ from sevenloops import products
 from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_arrays
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
-from sevenloops.functional.arithmetic import unbroadcast, widened
+from sevenloops.functional.elements.arithmetic import unbroadcast, widened
 
 __all__ = ["MATMUL", "METHODS", "matmul"]
 

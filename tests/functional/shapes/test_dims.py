@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import sevenloops as sl
 from sevenloops.errors import ShapeError
-from sevenloops.functional.dims import one_dim, several_dims
+from sevenloops.functional.shapes.dims import one_dim, several_dims
 
 
 @given(axes=st.integers(1, 6), data=st.data())

@@ -8,11 +8,11 @@ import numpy as np
 from sevenloops.arrays import Array, ArrayLike, float_array
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
-from sevenloops.functional.arithmetic import widened
-from sevenloops.functional.comparison import plain, untracked
-from sevenloops.functional.dims import Dims, one_dim, several_dims
-from sevenloops.functional.reductions import reduced, restored
-from sevenloops.functional.selection import maximum, minimum
+from sevenloops.functional.elements.arithmetic import widened
+from sevenloops.functional.elements.comparison import plain, untracked
+from sevenloops.functional.elements.selection import maximum, minimum
+from sevenloops.functional.reductions.sums import reduced, restored
+from sevenloops.functional.shapes.dims import Dims, one_dim, several_dims
 
 __all__ = ["METHODS", "Extremes", "amax", "amin", "argmax", "argmin", "max", "min"]
 

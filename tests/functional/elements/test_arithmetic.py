@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sevenloops as sl
-from sevenloops.functional.arithmetic import unbroadcast
+from sevenloops.functional.elements.arithmetic import unbroadcast
 from sevenloops.testing import check_gradients
 
 OPERATORS = (operator.add, operator.sub, operator.mul, operator.truediv)

@@ -9,7 +9,7 @@ import numpy as np
 from sevenloops.arrays import Array, ArrayLike, float_array
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
-from sevenloops.functional.arithmetic import number, widened
+from sevenloops.functional.elements.arithmetic import number, widened
 from sevenloops.geometry.arguments import integer
 
 __all__ = ["pad"]

@@ -8,10 +8,10 @@ import numpy.typing as npt
 
 from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_array
 from sevenloops.autograd import Operation, Tensor, apply
-from sevenloops.functional.arithmetic import widened
-from sevenloops.functional.comparison import plain, untracked
-from sevenloops.functional.conversion import converted
-from sevenloops.functional.dims import Dims, one_dim, several_dims
+from sevenloops.functional.elements.arithmetic import widened
+from sevenloops.functional.elements.comparison import plain, untracked
+from sevenloops.functional.elements.conversion import converted
+from sevenloops.functional.shapes.dims import Dims, one_dim, several_dims
 
 __all__ = ["METHODS", "count", "cumsum", "logsumexp", "mean", "prod", "reduced", "restored", "sum"]
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from sevenloops.arrays import Array, ArrayLike, float_array
 from sevenloops.autograd import Operation, Tensor, apply
-from sevenloops.functional.arithmetic import number, widened
-from sevenloops.functional.dims import Dims
-from sevenloops.functional.reductions import count, reduced, restored
+from sevenloops.functional.elements.arithmetic import number, widened
+from sevenloops.functional.reductions.sums import count, reduced, restored
+from sevenloops.functional.shapes.dims import Dims
 
 __all__ = ["METHODS", "std", "var", "vector_norm"]
 

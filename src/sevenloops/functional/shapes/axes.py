@@ -7,8 +7,8 @@ import numpy as np
 from sevenloops.arrays import Array, ArrayLike
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
-from sevenloops.functional.dims import Dims, one_dim, several_dims
-from sevenloops.functional.shaping import unpack
+from sevenloops.functional.shapes.dims import Dims, one_dim, several_dims
+from sevenloops.functional.shapes.shaping import unpack
 
 __all__ = ["METHODS", "flip", "movedim", "permute", "roll", "swapaxes", "transpose"]
 

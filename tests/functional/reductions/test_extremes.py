@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sevenloops as sl
-from tests.functional.test_moments import groups
-from tests.functional.test_reductions import reductions
+from tests.functional.reductions.test_moments import groups
+from tests.functional.reductions.test_sums import reductions
 
 
 @given(case=reductions(), seed=st.integers(0, 2**32 - 1))

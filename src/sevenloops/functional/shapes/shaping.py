@@ -8,8 +8,8 @@ import numpy as np
 from sevenloops.arrays import Array, ArrayLike
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
-from sevenloops.functional.arithmetic import unbroadcast, widened
-from sevenloops.functional.dims import Dims, one_dim, several_dims
+from sevenloops.functional.elements.arithmetic import unbroadcast, widened
+from sevenloops.functional.shapes.dims import Dims, one_dim, several_dims
 
 __all__ = ["METHODS", "broadcast_to", "flatten", "reshape", "squeeze", "unflatten", "unpack", "unsqueeze"]
 

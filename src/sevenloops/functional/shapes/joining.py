@@ -8,9 +8,9 @@ import numpy as np
 from sevenloops.arrays import Array, ArrayLike
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
-from sevenloops.functional.arithmetic import widened
-from sevenloops.functional.dims import one_dim
-from sevenloops.functional.shaping import unpack
+from sevenloops.functional.elements.arithmetic import widened
+from sevenloops.functional.shapes.dims import one_dim
+from sevenloops.functional.shapes.shaping import unpack
 from sevenloops.geometry.arguments import integer
 
 __all__ = ["METHODS", "cat", "concatenate", "stack", "tile"]

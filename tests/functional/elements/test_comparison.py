@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sevenloops as sl
-from tests.functional.test_arithmetic import broadcast_by_hand, broadcast_shapes
+from tests.functional.elements.test_arithmetic import broadcast_by_hand, broadcast_shapes
 
 OPERATORS = {
     "eq": operator.eq,

@@ -8,8 +8,8 @@ import numpy as np
 from sevenloops.arrays import Array, ArrayLike
 from sevenloops.autograd import Tensor
 from sevenloops.errors import ShapeError
-from sevenloops.functional.arithmetic import number
-from sevenloops.functional.dims import Dims, several_dims
+from sevenloops.functional.elements.arithmetic import number
+from sevenloops.functional.shapes.dims import Dims, several_dims
 
 __all__ = [
     "METHODS",

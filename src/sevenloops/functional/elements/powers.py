@@ -6,8 +6,15 @@ import numpy as np
 
 from sevenloops.arrays import Array, ArrayLike, float_array
 from sevenloops.autograd import Operation, Tensor, apply
-from sevenloops.functional.arithmetic import Gradients, binary, number, numbers_as_arrays, unbroadcast, widened
-from sevenloops.functional.elementwise import operation
+from sevenloops.functional.elements.arithmetic import (
+    Gradients,
+    binary,
+    number,
+    numbers_as_arrays,
+    unbroadcast,
+    widened,
+)
+from sevenloops.functional.elements.elementwise import operation
 
 __all__ = ["METHODS", "pow", "reciprocal", "rsqrt", "sqrt", "square"]
 

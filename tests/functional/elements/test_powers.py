@@ -5,7 +5,7 @@ import pytest
 
 import sevenloops as sl
 from sevenloops.testing import check_gradients
-from tests.functional.test_arithmetic import broadcast_by_hand
+from tests.functional.elements.test_arithmetic import broadcast_by_hand
 
 
 @pytest.mark.parametrize("exponent", [0, 1, 2, 3, -1, -2, 0.5, -0.5, 2.5, np.float32(2), np.int64(3)])

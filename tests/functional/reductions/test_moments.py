@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sevenloops as sl
-from tests.functional.test_reductions import reductions
+from tests.functional.reductions.test_sums import reductions
 
 
 def groups(x, dims, keepdim):

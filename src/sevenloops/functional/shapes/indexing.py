@@ -8,7 +8,7 @@ import numpy as np
 from sevenloops.arrays import Array, ArrayLike
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
-from sevenloops.functional.dims import one_dim
+from sevenloops.functional.shapes.dims import one_dim
 from sevenloops.geometry.arguments import integer
 
 __all__ = ["METHODS", "chunk", "split", "unbind"]

@@ -8,7 +8,14 @@ import numpy as np
 from sevenloops.arrays import Array, ArrayLike, float_array, float_arrays
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
-from sevenloops.functional.arithmetic import Gradients, binary, number, numbers_as_arrays, unbroadcast, widened
+from sevenloops.functional.elements.arithmetic import (
+    Gradients,
+    binary,
+    number,
+    numbers_as_arrays,
+    unbroadcast,
+    widened,
+)
 
 __all__ = ["METHODS", "clamp", "clip", "maximum", "minimum", "where"]
 

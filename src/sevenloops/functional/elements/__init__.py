@@ -1,0 +1,1 @@
+"""Element by element: arithmetic, powers, functions of one element, comparisons, choices, dtypes."""

@@ -1,0 +1,1 @@
+"""Normalisation of channels, groups, instances, rows and neighbours."""

@@ -1,0 +1,1 @@
+"""Many elements made one: sums, products, moments, extremes."""

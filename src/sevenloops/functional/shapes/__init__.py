@@ -1,0 +1,1 @@
+"""The same elements otherwise arranged: shapes, axes, parts, joins, padding."""

@@ -51,11 +51,12 @@ def test_a_failing_system_call_changes_nothing(tmp_path, monkeypatch, step):
     path.write_bytes(b"old")
 
     def fail(*_):
-        raise OSError("no space left")
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, step, fail)
-    with pytest.raises(OSError, match="no space left"), replacing(path) as file:
+    with pytest.raises(OSError, match="No space left on device") as caught, replacing(path) as file:
         file.write(b"new")
+    assert caught.value.filename == str(path)
     assert os.listdir(tmp_path) == ["a.txt"]
     assert path.read_bytes() == b"old"
 

@@ -63,9 +63,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BufferedWriter]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.errno and error.filename in (None, temporary):
+            error.filename = os.fspath(path)  # the name that means something to the user
         raise
     _sync_folder(folder)
 

@@ -134,7 +134,7 @@ def test_a_disk_that_is_full(call, here, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", refuse)
-    assert_refused(call("train", "--data", "tiny", *QUICK, "--quiet"), "No space left on device")
+    assert_refused(call("train", "--data", "tiny", *QUICK, "--quiet"), "config.json: No space left on device")
     assert everything(here) == before
 
 

@@ -272,6 +272,29 @@ def test_a_disk_that_was_full_goes_on(plain, stopped, here, whole):
     assert_same(here, whole)
 
 
+def test_a_disk_that_is_full_again_takes_nothing_away(plain, here, whole, monkeypatch):
+    """Before the first epoch has ended too, where a new run that fails leaves nothing."""
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sevenloops.train.Progress.step", stop)
+        assert plain("train", *SETTINGS, "--out", "run", "--quiet")[0] == 130
+    before = everything(here)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refuse)
+        code, _, err = plain("train", "--resume", "run", "--quiet")
+    assert (code, err.startswith("Go on: ")) == (2, True)
+    assert err.endswith("sevenloops train: run/checkpoint.safetensors: No space left on device.\n")
+    assert everything(here) == before
+    assert plain("train", "--resume", "run", "--quiet")[0] == 0
+    assert_same(here, whole)
+
+
 def test_a_run_that_was_done_is_done_again_in_a_moment(plain, stopped, here, whole):
     plain("train", "--resume", "run", "--quiet")
     before = {path: path.read_bytes() for path in stopped.iterdir()}
@@ -475,6 +498,22 @@ def test_force_needs_a_folder_and_replaces_no_file(plain, here):
     code, _, err = plain("train", *SETTINGS, "--out", "file", "--force")
     assert (code, "file exists; choose another name." in err) == (2, True)
     assert (here / "file").read_text() == "mine"
+
+
+def test_a_loss_that_is_not_finite_later_leaves_the_epochs_before_it(plain, here, monkeypatch):
+    real = RunFolder.write_weights
+
+    def write_and_ruin(self, model):
+        real(self, model)
+        model.fc2.bias.data[0] = np.nan
+
+    monkeypatch.setattr(RunFolder, "write_weights", write_and_ruin)
+    code, _, err = plain("train", *SETTINGS, "--out", "run", "--quiet")
+    assert code == 2
+    first, last = err.splitlines()  # how to go on would be no help: it would come again
+    assert first == "run has the weights of epoch 1."
+    assert "it is nan at step 1 of epoch 2: it arose in fc2 (Linear)" in last
+    assert plain("evaluate", "run")[0] == 0
 
 
 def test_a_loss_that_is_not_finite_says_where_and_does_not_ask_to_go_on(plain, here):

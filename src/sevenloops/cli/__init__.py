@@ -5,6 +5,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from sevenloops.cli import download, inference, train
 from sevenloops.errors import MissingExtraError
@@ -37,12 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(options, "stopped by Ctrl-C.")
         return 130
     except BrokenPipeError:  # whoever read our output has gone
-        _drop_stdout()
+        _drop_unwritable()
         return 141
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         _complain(options, f"{place}{error.strerror}." if error.strerror else str(error))
-        _drop_stdout()
+        _drop_unwritable()
         return 2
     except MemoryError as error:
         _complain(options, f"What was asked for needs more memory than there is ({error}); ask for less.")
@@ -54,15 +55,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(options: argparse.Namespace, sentence: str) -> None:
-    print(f"sevenloops {options.command}: {sentence}", file=sys.stderr)
+    with suppress(OSError):  # the exit code says it too
+        print(f"sevenloops {options.command}: {sentence}", file=sys.stderr)
 
 
-def _drop_stdout() -> None:
+def _drop_unwritable() -> None:
     """If what has been printed cannot be written, let Python not try again when it exits."""
-    try:
-        print(end="", flush=True)
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            print(end="", file=stream, flush=True)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

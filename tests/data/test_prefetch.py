@@ -286,3 +286,15 @@ def test_two_iterators_of_one_loader_have_a_thread_each():
         for a, b in zip(one, other):
             np.testing.assert_array_equal(a[1], b[1])
             assert len(threads()) <= 2
+
+
+def test_what_has_ended_is_not_kept_for_the_end_of_the_interpreter():
+    ended = []
+
+    def make(number):
+        ended.append(weakref.ref(threading.current_thread()))
+        return number
+
+    assert list(prepare_ahead(make, range(5), 2)) == list(range(5))
+    wait_until(lambda: gc.collect() >= 0 and not any(thread() for thread in ended))
+    assert len(ended) == 5

@@ -1,5 +1,6 @@
 import csv
 import os
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from sevenloops.autograd import Tensor
 from sevenloops.data import Dataset
 from sevenloops.errors import ShapeError
 from sevenloops.serialization import load
-from sevenloops.train import EpochRecord, RunFolder, TrainConfig, TrainingRun, evaluate
+from sevenloops.train import EpochRecord, Progress, RunFolder, Stopped, TrainConfig, TrainingRun, evaluate
 from tests.helpers.tiny_sets import tiny_digits
 
 TINY = TrainConfig(epochs=2, batch_size=16, seed=3)
@@ -165,6 +166,29 @@ def test_a_few_images_are_learnt(tmp_path):
     assert run.history[0].train_accuracy < 0.5
     assert run.history[-1].train_accuracy > 0.95
     assert run.history[-1].train_loss < run.history[0].train_loss / 4
+
+
+def test_the_bar_begins_where_the_run_goes_on(tmp_path, monkeypatch):
+    begun = []
+
+    class Watched(Progress):
+        def __init__(self, epochs, images, *, done=0, quiet=False):
+            begun.append((epochs, images, done))
+            super().__init__(epochs, images, done=done, quiet=quiet)
+
+        def step(self, *arguments):
+            super().step(*arguments)
+            if len(begun) == 1 and arguments[0] == 2:
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("sevenloops.train.training.Progress", Watched)
+    run, folder = TrainingRun(TINY, tiny_digits()), RunFolder(tmp_path)
+    with pytest.raises(Stopped):
+        run.run(folder, quiet=True)
+    again = TrainingRun(TINY, tiny_digits())
+    again.restore(folder)
+    again.run(folder, quiet=True)
+    assert begun == [(2, 60, 0), (2, 60, 76)]
 
 
 # --- what cannot be ----------------------------------------------------------------------------------------------

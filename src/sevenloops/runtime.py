@@ -8,16 +8,18 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from functools import cache, partial
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from sevenloops.arrays import Array
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+    from pathlib import Path
 
 __all__ = [
     "CACHE_BYTES",
@@ -53,7 +55,7 @@ class _PerThread(threading.local):
 _here = _PerThread()
 _lock = threading.Lock()
 _threads: int | None = None  # as set; None for the start value
-_pool: ThreadPoolExecutor | None = None
+_pool: "ThreadPoolExecutor | None" = None
 
 
 def _threads_exist() -> bool:
@@ -221,6 +223,8 @@ def _submit(function: Callable[[], None]) -> None:
     global _pool
     with _lock:
         if _pool is None:
+            from concurrent.futures import ThreadPoolExecutor  # with its modules, 4 ms that not everybody needs
+
             _pool = ThreadPoolExecutor(max(1, get_num_threads() - 1), thread_name_prefix="sevenloops")
         try:
             _pool.submit(function)
@@ -324,11 +328,13 @@ def _set_blas_threads(library: Any, threads: int) -> None:
 # --- folders -----------------------------------------------------------------------------------------------------
 
 
-def cache_folder() -> Path:
+def cache_folder() -> "Path":
     """Return the user's folder for what can be made or fetched again; it need not exist, nor be writable.
 
     The variable SEVENLOOPS_CACHE names another one.
     """
+    from pathlib import Path
+
     chosen = os.environ.get("SEVENLOOPS_CACHE")
     if chosen:
         return Path(chosen)

@@ -13,7 +13,7 @@ __all__ = ["alpha_dropout", "alpha_dropout_grad", "draw", "dropout", "dropout_gr
 _ALPHA = 1.7580993408473766
 
 
-def draw(shape: tuple[int, ...], p: float, rng: np.random.Generator) -> Array:
+def draw(shape: tuple[int, ...], p: float, rng: "np.random.Generator") -> Array:
     """Return a bool array whose entries are False with probability p, independently of each other."""
     # One random byte decides nearly always: it is below t with probability t / 256. Where it equals t, another number
     # decides with what is left of 256 · (1 - p), so that the probability is right to the last digit.

@@ -18,7 +18,8 @@ from sevenloops.geometry.arguments import flag
 
 __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d"]
 
-Rng: TypeAlias = np.random.Generator | np.random.SeedSequence | int | None
+# (A string: importing the package need not wait for numpy.random.)
+Rng: TypeAlias = "np.random.Generator | np.random.SeedSequence | int | None"
 
 
 def _run(name: str, direction: str, x: Array, keep: Array, p: float) -> Array:

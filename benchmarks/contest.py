@@ -9,6 +9,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -74,10 +75,12 @@ class Layer:
 class Contestant:
     """A process that prepares and times one call at a time."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, script: Sequence[str] = ()) -> None:
         self.name = name
-        command = [sys.executable, str(Path(__file__).parent / f"contestant_{name}.py")]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        script = script or [str(Path(__file__).parent / f"contestant_{name}.py")]
+        self._process = subprocess.Popen(
+            [sys.executable, *script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
 
     def ask(self, **request):
         print(json.dumps(request), file=self._process.stdin, flush=True)

@@ -314,25 +314,6 @@ def test_what_comes_after_the_last_checkpoint_is_made_up_for(plain, here, whole,
     assert_same(here, whole)
 
 
-def test_what_comes_after_the_last_checkpoint_is_made_up_for(plain, here, whole, monkeypatch):
-    real = RunFolder.write_weights
-    written = []
-
-    def stop(self, model):
-        written.append(self)
-        if len(written) == 4:
-            raise KeyboardInterrupt
-        real(self, model)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunFolder, "write_weights", stop)
-        code, _, err = plain("train", *SETTINGS, "--out", "run", "--quiet")
-    assert (code, err.startswith("run has the weights of epoch 3.\nGo on: ")) == (130, True)
-    code, out, _ = plain("train", "--resume", "run", "--quiet")
-    assert (code, "going on after epoch 4 of 4" in out) == (0, True)
-    assert_same(here, whole)
-
-
 def test_a_run_that_was_done_is_done_again_in_a_moment(plain, stopped, here, whole):
     plain("train", "--resume", "run", "--quiet")
     before = {path: path.read_bytes() for path in stopped.iterdir()}

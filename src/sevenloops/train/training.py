@@ -107,7 +107,7 @@ class TrainingRun:
             )
         folder.clean()
         folder.read_checkpoint(self.trainer, self.description)
-        if False:
+        if self.history:
             self._write_results(folder)  # it may have been killed after the checkpoint, and before these
 
     def run(self, folder: RunFolder, *, quiet: bool = False) -> Evaluation:

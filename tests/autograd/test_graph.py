@@ -1,6 +1,8 @@
 """The walk back: sums over paths, order, memory, depth, threads, and rules that break their contract."""
 
+import copy
 import gc
+import pickle
 import threading
 import time
 import tracemalloc
@@ -10,7 +12,7 @@ from math import prod
 import numpy as np
 import pytest
 
-from sevenloops.autograd import Operation, Tensor, apply, no_grad
+from sevenloops.autograd import Operation, Tensor, apply, grad, no_grad, note_change
 
 ADD = Operation("add", lambda a, b: (a + b, None), lambda grad, saved, needs: (grad, grad))
 SQUARE = Operation("square", lambda x: (x * x, x), lambda grad, saved, needs: (2 * saved * grad,))
@@ -367,3 +369,52 @@ def test_gradients_of_inputs_that_need_none_are_ignored():
     x = leaf(1.0)
     apply(careless, x, Tensor([2.0])).backward()
     assert x.grad.tolist() == [1.0]
+
+
+# --- leaves that are changed between the passes -------------------------------------------------------------------
+
+
+def test_a_change_of_what_was_kept_is_noticed():
+    x = leaf(2.0, 3.0)
+    y = apply(SQUARE, x)
+    x.data *= 2
+    note_change(x)
+    with pytest.raises(RuntimeError, match=r"a leaf of shape \(2,\) has been changed since square kept it"):
+        y.backward(np.ones(2))
+    assert x.grad is None
+    apply(SQUARE, x).backward(np.ones(2))  # the forward pass of the new values
+    assert x.grad.tolist() == [8.0, 12.0]
+
+
+def test_a_change_of_a_view_of_what_was_kept_is_noticed_by_grad_too():
+    x = leaf(2.0, 3.0)
+    keep_view = Operation("flat", lambda x: (x * x, (None, [x[::-1]])), lambda grad, saved, needs: (grad,))
+    y = apply(keep_view, x)
+    note_change(x)
+    with pytest.raises(RuntimeError, match="has been changed since flat kept it"):
+        grad(y, x, np.ones(2))
+
+
+def test_a_change_of_what_was_kept_of_a_view_is_noticed():
+    x = leaf(2.0, 3.0)
+    y = apply(SQUARE, apply(VIEW, x))
+    note_change(x)
+    with pytest.raises(RuntimeError, match="has been changed since square kept it"):
+        y.backward(np.ones(2))
+
+
+def test_a_change_of_what_nothing_has_kept_is_allowed():
+    x, b = leaf(2.0, 3.0), leaf(1.0, 1.0)
+    y = apply(ADD, apply(SQUARE, x), b)
+    b.data += 1
+    note_change(b)
+    y.backward(np.ones(2))
+    assert b.grad.tolist() == [1.0, 1.0]
+    assert x.grad.tolist() == [4.0, 6.0]
+
+
+def test_a_copy_has_not_been_changed():
+    x = leaf(2.0, 3.0)
+    note_change(x)
+    copies = [copy.deepcopy(x), pickle.loads(pickle.dumps(x))]
+    assert [c._changed for c in copies] == [0, 0]

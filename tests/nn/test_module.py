@@ -280,6 +280,18 @@ def test_every_problem_is_listed_and_nothing_is_changed():
     assert (tree.inner[1].weight.data == 3).all()
 
 
+def test_a_state_that_is_loaded_between_the_passes_is_noticed():
+    leaf = Leaf(2.0)
+    square = leaf.weight * leaf.weight
+    leaf.load_state_dict({"weight": np.ones((2, 3), np.float32)}, strict=False)
+    with pytest.raises(RuntimeError, match=r"a leaf of shape \(2, 3\) has been changed since multiply kept it"):
+        square.sum().backward()
+    square = leaf.weight * leaf.weight
+    leaf.load_state_dict({"mean": np.ones(2)}, strict=False)
+    square.sum().backward()
+    assert (leaf.weight.grad == 2).all()
+
+
 def test_without_strict_names_may_differ_and_shapes_may_not():
     leaf = Leaf()
     state = {"weight": np.ones((2, 3), np.float32), "other": np.ones(1)}

@@ -179,6 +179,22 @@ def test_a_parameter_twice_is_refused():
 # --- gradients and closures --------------------------------------------------------------------------------------
 
 
+@every
+def test_a_step_between_the_passes_is_noticed_where_its_parameter_was_kept(make):
+    x, w = Parameter(np.ones(2)), Parameter(np.full(2, 3.0))
+    optimizer = make([w])
+    product = x * w
+    product.sum().backward(retain_graph=True)
+    optimizer.step()
+    with pytest.raises(
+        RuntimeError, match=r"a leaf of shape \(2,\) has been changed since multiply kept it, by an opt"
+    ):
+        product.sum().backward()
+    offset = w + x
+    optimizer.step()
+    offset.sum().backward()  # a sum keeps no operand
+
+
 def test_forgetting_gradients():
     params = parameters()
     optimizer = optim.SGD(params)

@@ -15,10 +15,11 @@ from sevenloops.autograd.operation import Operation
 if TYPE_CHECKING:
     from sevenloops.autograd.tensor import Tensor
 
-__all__ = ["Node", "propagate"]
+__all__ = ["Node", "note_change", "propagate"]
 
 _serials = itertools.count()
 _leaves = threading.Lock()
+_last_change = -1  # the serial that `note_change` took last; whatever is newer need not be checked
 
 
 class Node:
@@ -107,7 +108,8 @@ def propagate(
     Raises
     ------
     RuntimeError
-        If a node below has been freed by an earlier walk, or a vjp breaks its contract.
+        If a node below has been freed by an earlier walk, values of a leaf that a node has kept have been changed
+        since (see `note_change`), or a vjp breaks its contract.
     """
     found: dict[Any, Array] = {}
     wanted = targets or frozenset()
@@ -152,6 +154,8 @@ def propagate(
             raise _freed(node)
         if leading is not None:
             needs = tuple(n and (s in leading or s in wanted) for n, s in zip(needs, inputs))
+        if node.serial < _last_change:
+            _check_kept(node, inputs)
         grads: Sequence[Any] = node.operation.vjp(grad, node.saved, needs, **node.attributes)
         if not retain_graph:
             node.inputs = node.saved = None
@@ -170,6 +174,32 @@ def propagate(
             deliver(source, share, type(source) is not Node and _is_private(share, index, grads, grad))
         del grads, share, inputs, source  # the next vjp runs without them in memory
     return found
+
+
+def note_change(leaf: "Tensor") -> None:
+    """Note that a leaf's values are written into now: operations that have kept them give no gradient any more."""
+    global _last_change
+    leaf._changed = _last_change = next(_serials)
+
+
+def _check_kept(node: Node, inputs: Sequence[Any]) -> None:
+    """Refuse to go through a node that has kept the memory of a leaf which has been changed since."""
+    for source in inputs:
+        while type(source) is Node and source.inputs is not None and len(source.inputs) == 1:
+            source = source.inputs[0]  # views of a leaf are made by operations of one input
+        if getattr(source, "_changed", -1) > node.serial and _keeps(node.saved, source.data):
+            raise RuntimeError(
+                f"backward() needs the values that the forward pass has kept, but a leaf of shape {source.shape} has "
+                f"been changed since {node.operation.name} kept it, by an optimizer's step or load_state_dict(); run "
+                f"the forward pass again, or change it after the last backward()."
+            )
+
+
+def _keeps(saved: Any, values: Array) -> bool:
+    """Whether some memory is among what an operation has saved."""
+    if isinstance(saved, np.ndarray):
+        return np.may_share_memory(saved, values)
+    return isinstance(saved, (tuple, list)) and any(_keeps(entry, values) for entry in saved)
 
 
 def _leading_to(targets: frozenset[Any], starts: Sequence[Any]) -> set[Node]:

@@ -37,7 +37,8 @@ class Tensor(TensorMethods):
     ----------
     data : ndarray
         The values. Writing into them is allowed between steps, as optimizers do. Between the forward pass and
-        `backward` it silently makes gradients wrong, since operations have kept these very arrays.
+        `backward` it silently makes gradients wrong, since operations have kept these very arrays; only of an
+        optimizer's step and of `load_state_dict` `backward` knows, and refuses.
     grad : ndarray or None
         The gradient accumulated so far, of the shape and dtype of `data`. Leaves have one, and results for which
         `retain_grad` was called. Further gradients are added in place; set it to None (or to zeros) before the next
@@ -58,7 +59,7 @@ class Tensor(TensorMethods):
     array([2., 4., 6.])
     """
 
-    __slots__ = ("__weakref__", "_node", "_requires_grad", "data", "grad")
+    __slots__ = ("__weakref__", "_changed", "_node", "_requires_grad", "data", "grad")
 
     #: NumPy leaves ``array + tensor`` to the Tensor, and ``np.exp(tensor)`` fails instead of losing the gradient.
     __array_ufunc__: ClassVar[None] = None
@@ -77,12 +78,14 @@ class Tensor(TensorMethods):
 
     data: Array
     grad: Array | None
+    _changed: int  # since which node of the process the values are others (see `graph.note_change`)
     _node: Node | None
     _requires_grad: bool
 
     def __init__(self, data: "ArrayLike | Tensor", requires_grad: bool = False) -> None:
         self.data = _tensor_array(data)
         self.grad = None
+        self._changed = 0
         self._node = None
         self._requires_grad = False
         self.requires_grad = requires_grad
@@ -93,6 +96,7 @@ class Tensor(TensorMethods):
         tensor = cls.__new__(cls)
         tensor.data = data
         tensor.grad = None
+        tensor._changed = 0
         tensor._node = node
         tensor._requires_grad = node is not None
         return tensor
@@ -232,7 +236,9 @@ class Tensor(TensorMethods):
                 f"Only leaves can be copied or pickled, but this Tensor is a result of {self._node.operation.name}; "
                 f"use .detach() first."
             )
-        return super().__getstate__()
+        state: Any = super().__getstate__()
+        attributes, slots = state
+        return attributes, slots | {"_changed": 0}  # a copy is new, and another process counts its nodes anew
 
     # --- changing it ---------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sevenloops.arrays import DTYPES, Array, ArrayLike
-from sevenloops.autograd import Tensor
+from sevenloops.autograd import Tensor, note_change
 from sevenloops.errors import ShapeError
 from sevenloops.geometry.arguments import flag
 from sevenloops.nn.hooks import Hooked
@@ -361,6 +361,10 @@ class Module(Hooked):
             )
         for _, target, value in pairs:
             np.copyto(target, value)
+        written = {id(target) for _, target, _ in pairs}
+        for parameter in self.parameters():
+            if id(parameter.data) in written:
+                note_change(parameter)
         return IncompatibleKeys(missing, unexpected)
 
     # --- how it looks --------------------------------------------------------------------------------------------

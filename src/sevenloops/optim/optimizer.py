@@ -7,7 +7,7 @@ import numpy as np
 
 from sevenloops import backends
 from sevenloops.arrays import DTYPES, Array, compute_dtype
-from sevenloops.autograd import Tensor, enable_grad
+from sevenloops.autograd import Tensor, enable_grad, note_change
 from sevenloops.errors import ShapeError
 from sevenloops.optim.execute import Executor, fits, zeros
 from sevenloops.optim.options import not_negative
@@ -152,6 +152,7 @@ class Optimizer:
                 np.copyto(state[name], kept)
         buffers = {name: state[name] for name in names}
         count = state.get("step", 0)
+        note_change(parameter)
         self._executor.run(kernel, parameter.data, gradient, buffers, self.update.work, count, first, options)
 
     # --- state ---------------------------------------------------------------------------------------------------

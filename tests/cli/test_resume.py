@@ -334,6 +334,9 @@ def test_from_another_folder_and_with_data_that_moved(plain, stopped, here, whol
     assert (code, err.count("\n")) == (2, 1)
     assert plain("train", "--resume", copy, "--quiet", "--data", here / "moved")[0] == 0
     assert (copy / "weights.safetensors").read_bytes() == whole[0][0]
+    config = copy / "config.json"  # or where they are now is written into it, once
+    config.write_text(config.read_text().replace(str(here / "tiny"), str(here / "moved")))
+    assert plain("train", "--resume", copy, "--quiet")[0] == 0
 
 
 @pytest.mark.parametrize("part", ["train_images", "train_labels", "test_images", "test_labels"])

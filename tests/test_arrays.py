@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sevenloops.arrays import DTYPES, compute_dtype, float_array, float_arrays, narrow
+from sevenloops.arrays import DTYPES, compute_dtype, float_array, float_arrays, float_dtype, named_dtype, narrow
 
 FLOATS = ("float16", "float32", "float64")
 
@@ -167,13 +167,51 @@ def test_two_dtypes_are_refused_with_all_of_them(dtypes):
     if len({dtype for _, dtype in given_dtypes}) <= 1:
         assert all(result is value for result, value in zip(float_arrays(**values), values.values(), strict=True))
         return
-    first = given_dtypes[0][1]
-    culprit = next(name for name, dtype in given_dtypes if dtype != first)
     with pytest.raises(TypeError, match=r"^All arrays of a call must share one dtype") as caught:
         float_arrays(**values)
     message = str(caught.value)
     assert ", ".join(f"{name} is {dtype}" for name, dtype in given_dtypes) in message
-    assert f"{culprit}.astype(numpy.{first})" in message
+    culprit, wanted = message.split("for example ")[1].removesuffix(").").split(".astype(numpy.")
+    assert wanted in [dtype for name, dtype in given_dtypes if name != culprit]
+    assert wanted != dict(given_dtypes)[culprit]
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "remedy"),
+    [
+        ("x=float64 weight=float32 bias=float32", "x.astype(numpy.float32)"),
+        ("x=float16 weight=float32 bias=float32", "x.astype(numpy.float32)"),
+        ("x=float32 weight=float32 bias=float64", "bias.astype(numpy.float32)"),
+        ("input=float32 target=float64", "target.astype(numpy.float32)"),
+        ("x=float64 weight=float32", "x.astype(numpy.float32)"),
+    ],
+)
+def test_the_odd_one_out_is_to_be_converted_or_else_the_widest(dtypes, remedy):
+    values = {name: np.ones(2, dtype) for name, dtype in (entry.split("=") for entry in dtypes.split())}
+    with pytest.raises(TypeError, match=re.escape(f"convert one, for example {remedy}.")):
+        float_arrays(**values)
+
+
+# --- names of dtypes ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_float_dtypes_have_several_names(dtype):
+    for name in (dtype, np.dtype(dtype), getattr(np, dtype)):
+        assert float_dtype(name) == named_dtype(name) == np.dtype(dtype)
+
+
+@pytest.mark.parametrize("function", [named_dtype, float_dtype])
+@pytest.mark.parametrize("bad", [None, "cuda", "cpu", 3])
+def test_what_is_no_dtype_is_refused(function, bad):
+    with pytest.raises(TypeError, match=f"^dtype must be a dtype of NumPy, but got {bad!r}; there is no device"):
+        function(bad)
+
+
+def test_integers_are_a_dtype_and_no_float_dtype():
+    assert named_dtype(int) == np.int64
+    with pytest.raises(TypeError, match="dtype must be float16, float32 or float64, but got int64"):
+        float_dtype(int)
 
 
 def test_each_array_is_checked_by_its_name():

@@ -5,7 +5,17 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["DTYPES", "Array", "ArrayLike", "compute_dtype", "float_array", "float_arrays", "narrow"]
+__all__ = [
+    "DTYPES",
+    "Array",
+    "ArrayLike",
+    "compute_dtype",
+    "float_array",
+    "float_arrays",
+    "float_dtype",
+    "named_dtype",
+    "narrow",
+]
 
 Array: TypeAlias = npt.NDArray[Any]
 ArrayLike: TypeAlias = npt.ArrayLike
@@ -43,14 +53,52 @@ def float_arrays(**values: Any) -> list[Any]:
     """
     arrays = [None if value is None else float_array(name, value) for name, value in values.items()]
     given = [(name, array.dtype) for name, array in zip(values, arrays) if array is not None]
-    for name, dtype in given[1:]:
-        if dtype != given[0][1]:
-            listing = ", ".join(f"{n} is {d}" for n, d in given)
-            raise TypeError(
-                f"All arrays of a call must share one dtype, but {listing}; "
-                f"convert one, for example {name}.astype(numpy.{given[0][1]})."
-            )
+    if any(dtype != given[0][1] for _, dtype in given[1:]):
+        raise _mixed(given)
     return arrays
+
+
+def _mixed(given: list[tuple[str, np.dtype[Any]]]) -> TypeError:
+    """Return the error for several dtypes; to be converted is the odd one out, or else the widest."""
+    dtypes = [dtype for _, dtype in given]
+    name, odd = min(given, key=lambda entry: (dtypes.count(entry[1]), -entry[1].itemsize))
+    usual = max((dtype for dtype in dtypes if dtype != odd), key=dtypes.count)
+    listing = ", ".join(f"{n} is {d}" for n, d in given)
+    return TypeError(
+        f"All arrays of a call must share one dtype, but {listing}; "
+        f"convert one, for example {name}.astype(numpy.{usual})."
+    )
+
+
+def named_dtype(dtype: Any) -> np.dtype[Any]:
+    """Return what a user calls a dtype as one of NumPy, which would take None for float64.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    try:
+        wanted: np.dtype[Any] | None = None if dtype is None else np.dtype(dtype)
+    except TypeError:
+        wanted = None
+    if wanted is None:
+        raise TypeError(f"dtype must be a dtype of NumPy, but got {dtype!r:.100}; there is no device to choose.")
+    return wanted
+
+
+def float_dtype(dtype: Any) -> np.dtype[Any]:
+    """Return what a user calls a dtype as one of the three float dtypes.
+
+    Raises
+    ------
+    TypeError
+        If it is none of them.
+    """
+    wanted = named_dtype(dtype)
+    if wanted not in DTYPES:
+        raise TypeError(f"dtype must be float16, float32 or float64, but got {wanted}.")
+    return wanted
 
 
 def compute_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -138,6 +138,11 @@ def _with_gradient(parameters: Tensor | Iterable[Tensor]) -> list[tuple[Tensor, 
     for place, tensor in enumerate(tensors):
         if not isinstance(tensor, Tensor):
             raise TypeError(f"parameters must be Tensors, but parameters[{place}] is a {type(tensor).__name__}.")
+        if not isinstance(tensor.grad, (np.ndarray, type(None))):
+            raise TypeError(
+                f"Gradients must be arrays, but that of parameters[{place}] is a {type(tensor.grad).__name__}; "
+                f"assign an array to .grad, as tensor.numpy() returns it."
+            )
     return [(tensor, tensor.grad) for tensor in dict.fromkeys(tensors) if tensor.grad is not None]
 
 

@@ -418,3 +418,12 @@ def test_a_copy_has_not_been_changed():
     note_change(x)
     copies = [copy.deepcopy(x), pickle.loads(pickle.dumps(x))]
     assert [c._changed for c in copies] == [0, 0]
+
+
+def test_a_leaf_that_is_frozen_after_the_forward_pass_gets_no_gradient():
+    x, w = leaf(2.0, 3.0), leaf(1.0, 1.0)
+    y = apply(ADD, apply(SQUARE, x), w)
+    w.requires_grad = False
+    y.backward(np.ones(2))
+    assert w.grad is None
+    assert x.grad.tolist() == [4.0, 6.0]

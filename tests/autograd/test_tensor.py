@@ -284,3 +284,20 @@ def test_backward_needs_something_to_differentiate():
     for x in (sl.Tensor([1.0]), apply(DOUBLE, sl.Tensor([1.0]))):
         with pytest.raises(RuntimeError, match="needs a Tensor that requires a gradient"):
             x.backward()
+
+
+# --- what there is not --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["add_", "zero_", "copy_"])
+def test_methods_that_compute_in_place_say_what_to_write_instead(name):
+    x = sl.Tensor([1.0])
+    with pytest.raises(AttributeError, match=f"no attribute '{name}', since nothing is computed in place; write"):
+        getattr(x, name)
+    assert not hasattr(x, name)
+
+
+@pytest.mark.parametrize("name", ["missing", "_hidden_", "__array_interface__"])
+def test_other_attributes_are_missed_as_everywhere(name):
+    with pytest.raises(AttributeError, match=f"^'Tensor' object has no attribute '{name}'$"):
+        getattr(sl.Tensor([1.0]), name)

@@ -237,6 +237,18 @@ def test_a_gradient_of_another_shape_is_refused():
     assert (first.data == 1).all()  # all gradients are looked at before anything is changed
 
 
+@pytest.mark.parametrize("gradient", [Tensor(np.ones(2)), [1.0, 1.0]])
+def test_a_gradient_that_is_no_array_is_refused(gradient):
+    p = Parameter(np.ones(2))
+    p.grad = gradient
+    said = f"is a {type(gradient).__name__}; assign an array to .grad"
+    with pytest.raises(TypeError, match=r"must be an array, but that of a parameter of shape \(2,\) " + said):
+        optim.SGD([p]).step()
+    for clip in (optim.clip_grad_norm_, optim.clip_grad_value_):
+        with pytest.raises(TypeError, match=r"must be arrays, but that of parameters\[0\] " + said):
+            clip([p], 1.0)
+
+
 def test_the_repr_lists_the_groups():
     assert repr(optim.SGD([Parameter(np.ones(1))], lr=0.5)) == (
         "SGD (\nParameter Group 0\n    dampening: 0.0\n    lr: 0.5\n    maximize: False\n    momentum: 0.0\n"

@@ -239,6 +239,8 @@ def _broken_rule(node: Node, index: int, source: Any, share: Any) -> RuntimeErro
 
 def _accumulate(leaf: "Tensor", share: Array, private: bool) -> None:
     """Add to ``leaf.grad``: in place where there is one (it may be a view of a buffer), as PyTorch does."""
+    if not leaf.requires_grad:  # frozen since the forward pass: an optimizer would go on changing it
+        return
     with _leaves:  # threads may train the same leaves, and reading and writing back are two steps
         if leaf.grad is None:
             leaf.grad = share if private else np.array(share)

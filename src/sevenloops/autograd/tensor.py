@@ -3,7 +3,7 @@
 import operator
 import weakref
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -241,6 +241,14 @@ class Tensor(TensorMethods):
         return attributes, slots | {"_changed": 0}  # a copy is new, and another process counts its nodes anew
 
     # --- changing it ---------------------------------------------------------------------------------------------
+
+    if not TYPE_CHECKING:  # for a type checker every attribute would be there
+
+        def __getattr__(self, name):
+            """Say where values are changed, if a method is missed that other libraries compute in place."""
+            kind, here = type(self).__name__, name.endswith("_") and not name.startswith("_")
+            rest = ", since nothing is computed in place; write into .data, as in tensor.data += ..." if here else ""
+            raise AttributeError(f"{kind!r} object has no attribute {name!r}{rest}", name=name, obj=self)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(

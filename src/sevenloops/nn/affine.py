@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sevenloops.arrays import DTYPES
+from sevenloops.arrays import float_dtype
 from sevenloops.geometry.arguments import flag
 from sevenloops.nn import init
 from sevenloops.nn.module import Parameter
@@ -22,9 +22,7 @@ def weight_and_bias(
     They start as in PyTorch: both are drawn evenly from [-b, b) with b = 1 / √fan_in, which for the weight is
     kaiming_uniform_ with a = √5.
     """
-    kind = np.dtype(dtype)
-    if kind not in DTYPES:
-        raise TypeError(f"dtype must be float16, float32 or float64, but got {kind}.")
+    kind = float_dtype(dtype)
     generator = np.random.default_rng(rng)
     weight = Parameter(np.empty(shape, kind))
     init.kaiming_uniform_(weight, a=math.sqrt(5), rng=generator)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sevenloops.arrays import DTYPES, Array, ArrayLike
+from sevenloops.arrays import DTYPES, Array, ArrayLike, float_dtype
 from sevenloops.autograd import Tensor, note_change
 from sevenloops.errors import ShapeError
 from sevenloops.geometry.arguments import flag
@@ -247,9 +247,7 @@ class Module(Hooked):
         TypeError
             If the dtype is another one.
         """
-        wanted = np.dtype(dtype)
-        if wanted not in DTYPES:
-            raise TypeError(f"dtype must be float16, float32 or float64, but got {wanted}.")
+        wanted = float_dtype(dtype)
         for parameter in self.parameters():
             parameter.data = parameter.data.astype(wanted, copy=False)
             if parameter.grad is not None:

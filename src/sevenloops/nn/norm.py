@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from sevenloops.arrays import DTYPES, Array, ArrayLike
+from sevenloops.arrays import Array, ArrayLike, float_dtype
 from sevenloops.autograd import Tensor
 from sevenloops.errors import ShapeError
 from sevenloops.functional.norms.channels import batch_norm, group_norm, instance_norm
@@ -36,9 +36,7 @@ class _Affine(Module):
     bias: Parameter | None
 
     def _set_parameters(self, shape: tuple[int, ...], affine: bool, bias: bool, dtype: npt.DTypeLike) -> None:
-        kind = np.dtype(dtype)
-        if kind not in DTYPES:
-            raise TypeError(f"dtype must be float16, float32 or float64, but got {kind}.")
+        kind = float_dtype(dtype)
         bias = flag("bias", bias)
         self.weight = Parameter(np.ones(shape, kind)) if affine else None
         self.bias = Parameter(np.zeros(shape, kind)) if affine and bias else None

@@ -257,7 +257,12 @@ def _check_parameter(parameter: Any, place: int) -> None:
         raise TypeError(f"A parameter must be float16, float32 or float64, but params[{place}] is {parameter.dtype}.")
 
 
-def _check_gradient(parameter: Tensor, gradient: Array) -> None:
+def _check_gradient(parameter: Tensor, gradient: Any) -> None:
+    if not isinstance(gradient, np.ndarray):
+        raise TypeError(
+            f"A gradient must be an array, but that of a parameter of shape {parameter.shape} is a "
+            f"{type(gradient).__name__}; assign an array to .grad, as tensor.numpy() returns it."
+        )
     if gradient.shape != parameter.shape:
         raise ShapeError(
             f"A gradient must have its parameter's shape {parameter.shape}, but its shape is {gradient.shape}; "

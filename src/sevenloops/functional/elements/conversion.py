@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sevenloops.arrays import DTYPES, Array, ArrayLike
+from sevenloops.arrays import DTYPES, Array, ArrayLike, float_dtype, named_dtype
 from sevenloops.autograd import Operation, Tensor, apply
 
 __all__ = ["METHODS", "converted"]
@@ -39,7 +39,7 @@ def to(self: Tensor, dtype: npt.DTypeLike) -> Any:
     Between float16, float32 and float64 gradients pass; integers and bools have none, so a Tensor of them has no
     history.
     """
-    wanted = np.dtype(dtype)
+    wanted = named_dtype(dtype)
     if wanted == self.dtype:
         return self
     if wanted in DTYPES and self.dtype in DTYPES:
@@ -51,9 +51,7 @@ def converted(value: Tensor | ArrayLike, dtype: npt.DTypeLike | None) -> Any:
     """Return an array or Tensor of floats in another dtype; None leaves it as it is."""
     if dtype is None:
         return value
-    wanted = np.dtype(dtype)
-    if wanted not in DTYPES:
-        raise TypeError(f"dtype must be float16, float32 or float64, but got {wanted}.")
+    wanted = float_dtype(dtype)
     return to(value, wanted) if isinstance(value, Tensor) else np.asarray(value, wanted)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sevenloops.arrays import DTYPES, ArrayLike
+from sevenloops.arrays import ArrayLike, float_dtype
 from sevenloops.autograd import Tensor
 from sevenloops.functional import activations
 from sevenloops.functional.options import number
@@ -109,9 +109,7 @@ class PReLU(Module):
         super().__init__()
         self.num_parameters = integer("num_parameters", num_parameters, 1)
         self.init = number("init", init)
-        kind = np.dtype(dtype)
-        if kind not in DTYPES:
-            raise TypeError(f"dtype must be float16, float32 or float64, but got {kind}.")
+        kind = float_dtype(dtype)
         self.weight = Parameter(np.full(self.num_parameters, self.init, kind))
 
     def forward(self, x: Tensor | ArrayLike) -> Any:

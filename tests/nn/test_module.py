@@ -280,6 +280,37 @@ def test_every_problem_is_listed_and_nothing_is_changed():
     assert (tree.inner[1].weight.data == 3).all()
 
 
+def test_a_module_without_init_takes_no_arguments():
+    class Bare(Module):
+        pass
+
+    class Mixin:
+        def __init__(self):
+            self.mixed = True
+
+    class Both(Module, Mixin):
+        pass
+
+    assert Bare().training
+    assert Both().mixed
+    for args, kwargs, said in [((3,), {}, "3"), ((1, 2), {"inplace": "b"}, "1, 2, inplace='b'")]:
+        with pytest.raises(TypeError, match=f"^Bare takes no arguments, but got {said}; leave them out.$"):
+            Bare(*args, **kwargs)
+    with pytest.raises(TypeError, match=r"^ReLU takes no arguments, but got True; leave them out\.$"):
+        nn.ReLU(True)
+
+
+def test_a_buffer_loses_no_gradient_unsaid():
+    leaf = Leaf(2.0)
+    with pytest.raises(TypeError, match="A buffer is an array and carries no gradient, but 'mean' was assigned"):
+        leaf.mean = leaf.weight.sum(1)
+    with pytest.raises(TypeError, match="A buffer is an array and carries no gradient, but 'total' was assigned"):
+        leaf.register_buffer("total", leaf.weight.sum())
+    assert (leaf.mean == 2).all()
+    leaf.mean = leaf.weight.detach().sum(1)
+    assert (leaf.mean == 6).all()
+
+
 def test_a_state_that_is_loaded_between_the_passes_is_noticed():
     leaf = Leaf(2.0)
     square = leaf.weight * leaf.weight

@@ -190,8 +190,8 @@ def _check_kept(node: Node, inputs: Sequence[Any]) -> None:
         if getattr(source, "_changed", -1) > node.serial and _keeps(node.saved, source.data):
             raise RuntimeError(
                 f"backward() needs the values that the forward pass has kept, but a leaf of shape {source.shape} has "
-                f"been changed since {node.operation.name} kept it, by an optimizer's step or load_state_dict(); run "
-                f"the forward pass again, or change it after the last backward()."
+                f"been changed since {node.operation.name} kept it, by an optimizer's step, load_state_dict() or an "
+                f"initialiser; run the forward pass again, or change it after the last backward()."
             )
 
 
@@ -231,9 +231,10 @@ def _freed(node: Node) -> RuntimeError:
 
 def _broken_rule(node: Node, index: int, source: Any, share: Any) -> RuntimeError:
     got = f"shape {share.shape} and dtype {share.dtype}" if isinstance(share, np.ndarray) else repr(share)
+    replaced = "" if type(source) is Node else ", unless the leaf has been given other .data since the forward pass"
     return RuntimeError(
         f"The gradient rule of {node.operation.name} must return an array of the input's shape {source.shape} and "
-        f"dtype {source.dtype} for input {index}, but it returned {got}; this is an error of the operation."
+        f"dtype {source.dtype} for input {index}, but it returned {got}; this is an error of the operation{replaced}."
     )
 
 

@@ -38,7 +38,7 @@ class Tensor(TensorMethods):
     data : ndarray
         The values. Writing into them is allowed between steps, as optimizers do. Between the forward pass and
         `backward` it silently makes gradients wrong, since operations have kept these very arrays; only of an
-        optimizer's step and of `load_state_dict` `backward` knows, and refuses.
+        optimizer's step, `load_state_dict` and initialisers `backward` knows, and refuses.
     grad : ndarray or None
         The gradient accumulated so far, of the shape and dtype of `data`. Leaves have one, and results for which
         `retain_grad` was called. Further gradients are added in place; set it to None (or to zeros) before the next

@@ -87,6 +87,13 @@ class Module(Hooked):
         module._set_no_hooks()
         return module
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Take no arguments: since `__new__` takes any, Python would ignore those of a class without `__init__`."""
+        if args or kwargs:
+            listing = ", ".join([*map(repr, args), *(f"{name}={value!r}" for name, value in kwargs.items())])
+            raise TypeError(f"{type(self).__name__} takes no arguments, but got {listing:.100}; leave them out.")
+        super().__init__()
+
     # --- what belongs to it --------------------------------------------------------------------------------------
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -117,7 +124,8 @@ class Module(Hooked):
         ----------
         name : str
         tensor : array_like, Tensor or None
-            Copied; the attribute is an ndarray.
+            Copied; the attribute is an ndarray. A Tensor that requires a gradient is refused, here and when the
+            attribute is assigned again.
         persistent : bool
             Whether `state_dict` has it.
         """
@@ -383,6 +391,11 @@ class Module(Hooked):
 def _buffer(name: str, value: Any) -> Array | None:
     if value is None:
         return None
+    if isinstance(value, Tensor) and value.requires_grad:
+        raise TypeError(
+            f"A buffer is an array and carries no gradient, but {name!r} was assigned a Tensor that requires one; "
+            f"assign tensor.detach(), and go on with the Tensor itself where its gradient is wanted."
+        )
     array = np.array(value.data if isinstance(value, Tensor) else value)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"Buffer {name!r} must be an array of numbers or bools, but its dtype is {array.dtype}.")

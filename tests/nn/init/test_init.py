@@ -155,3 +155,12 @@ def test_bad_arguments_are_named():
     for fill in (*RANDOM, init.zeros_):
         with pytest.raises(TypeError, match="list"):
             fill([[1.0, 2.0]])
+
+
+@pytest.mark.parametrize("initialise", [init.zeros_, init.xavier_uniform_, init.orthogonal_, init.kaiming_normal_])
+def test_initialising_between_the_passes_is_noticed(initialise):
+    x = Tensor(np.ones((2, 3)), requires_grad=True)
+    square = x * x
+    initialise(x)
+    with pytest.raises(RuntimeError, match="has been changed since multiply kept it, by an optimizer's step, load_"):
+        square.sum().backward()

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from sevenloops.arrays import Array
-from sevenloops.autograd import Tensor
+from sevenloops.autograd import Tensor, note_change
 
 __all__ = [
     "Rng",
@@ -220,6 +220,8 @@ def number(name: str, value: Any) -> float:
 def fill(tensor: T, values: Any) -> T:
     """Write values, rounded to the dtype of the tensor; return the tensor."""
     np.copyto(array_of(tensor), values, casting="same_kind")
+    if isinstance(tensor, Tensor):
+        note_change(tensor)
     return tensor
 
 

@@ -97,3 +97,13 @@ def test_pieces_of_an_axis(shape, data):
 def test_wrong_pieces(call, message):
     with pytest.raises(sl.errors.ShapeError, match=message):
         call(sl.Tensor(np.ones(3)))
+
+
+@pytest.mark.parametrize("index", [[0, 2], np.array([0, 2]), sl.Tensor([0, 2]), np.array([True, False, True])])
+def test_an_index_may_be_changed_before_the_pass_back(index):
+    x = sl.Tensor(np.ones(3), requires_grad=True)
+    y = x[index]
+    values = index.data if isinstance(index, sl.Tensor) else index
+    values[0], values[1] = 1, 1
+    y.backward(np.array([1.0, 10.0]))
+    assert x.grad.tolist() == [1, 0, 10]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from sevenloops.arrays import Array, ArrayLike
-from sevenloops.autograd import Operation, Tensor, apply
+from sevenloops.autograd import Operation, Tensor, apply, is_grad_enabled
 from sevenloops.errors import ShapeError
 from sevenloops.functional.shapes.dims import one_dim
 from sevenloops.geometry.arguments import integer
@@ -42,6 +42,8 @@ def getitem(self: Tensor, index: Any) -> Any:
     """Return the elements that a NumPy index selects; Tensors of integers or bools may be part of it."""
     entries = index if isinstance(index, tuple) else (index,)
     plain = tuple(entry.data if isinstance(entry, Tensor) else entry for entry in entries)
+    if self.requires_grad and is_grad_enabled():  # backward() reads the index again, and it is the caller's to change
+        plain = tuple(entry.copy() if isinstance(entry, (np.ndarray, list)) else entry for entry in plain)
     return apply(GETITEM, self, index=plain)
 
 

@@ -206,3 +206,21 @@ def test_copies_have_hooks_of_their_own():
     other = copy.deepcopy(module)
     module._forward_hooks.clear()
     assert (module(np.array(1.0)).item(), other(np.array(1.0)).item()) == (2, 20)
+
+
+@pytest.mark.parametrize("pack", [lambda y: [y], lambda y: {"y": y}], ids=["list", "dict"])
+def test_a_backward_hook_that_would_never_be_called_is_an_error(pack):
+    class Packed(nn.Module):
+        def forward(self, x):
+            return pack(x * 2.0)
+
+    module, x = Packed(), Tensor(np.ones(2), requires_grad=True)
+    with module.register_full_backward_hook(lambda *args: None):
+        with pytest.raises(
+            TypeError, match=r"must return a Tensor or a tuple of Tensors, but Packed returned a (list|dict)"
+        ):
+            module(x)
+        with no_grad():
+            module(x)
+        module(np.ones(2))
+    module(x)

@@ -153,6 +153,9 @@ class Hooked:
 
         Notes
         -----
+        The module must return a Tensor or a tuple: for one that returns a list or dict of Tensors that require
+        gradients the hook would never be called, so that raises TypeError.
+
         Without an argument that requires a gradient it is called with the gradients of the results alone, before
         those of the parameters are computed.
 
@@ -272,6 +275,13 @@ class _Gates:
     def leave(self, result: Any) -> Any:
         results = result if isinstance(result, tuple) else (result,)
         if not any(map(_wants_gradient, results)):
+            hidden = result.values() if isinstance(result, dict) else result if isinstance(result, list) else ()
+            if any(map(_wants_gradient, hidden)):
+                raise TypeError(
+                    f"A module with backward hooks must return a Tensor or a tuple of Tensors, but "
+                    f"{type(self.module).__name__} returned a {type(result).__name__}, whose gradients would pass "
+                    f"them by; return a tuple, or remove the hooks."
+                )
             return result
         through = _Gate(self._out_of_module).let(results)
         if not isinstance(result, tuple):

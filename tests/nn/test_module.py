@@ -280,6 +280,22 @@ def test_every_problem_is_listed_and_nothing_is_changed():
     assert (tree.inner[1].weight.data == 3).all()
 
 
+def test_the_order_is_that_of_becoming_a_parameter_or_module():
+    """Optimizers number parameters by it, and their states travel to PyTorch and back."""
+    tree = Module()
+    tree.late = tree.later = None
+    tree.register_parameter("reserved", None)
+    tree.first, tree.last = Leaf(), Leaf()
+    tree.later, tree.reserved, tree.late = Leaf(), Parameter(np.ones(1)), Leaf()
+    assert [name for name, _ in tree.named_children()] == ["first", "last", "later", "late"]
+    tree.first = None
+    tree.first = Leaf()
+    assert [name for name, _ in tree.named_children()] == ["first", "last", "later", "late"]
+    tree.weight, tree.reserved = Parameter(np.ones(1)), None
+    tree.reserved = Parameter(np.ones(1))
+    assert [name for name, _ in tree.named_parameters(recurse=False)] == ["reserved", "weight"]
+
+
 def test_a_module_without_init_takes_no_arguments():
     class Bare(Module):
         pass

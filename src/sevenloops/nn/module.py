@@ -79,11 +79,12 @@ class Module(Hooked):
 
     training: bool
     _buffers: dict[str, bool]
+    _places: set[str]  # names that keep their place among the parameters or modules while they are None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make the module's own attributes before any ``__init__`` runs."""
         module = super().__new__(cls)
-        module.__dict__.update(training=True, _buffers={})
+        module.__dict__.update(training=True, _buffers={}, _places=set())
         module._set_no_hooks()
         return module
 
@@ -105,6 +106,10 @@ class Module(Hooked):
                     f"A {kind.__name__} can be replaced by a {kind.__name__} or None, "
                     f"but {name!r} of {type(self).__name__} was assigned a {type(value).__name__}; {remedy}."
                 )
+        if value is None and isinstance(old, (Parameter, Module)):
+            self._places.add(name)
+        elif old is None and isinstance(value, (Parameter, Module)) and name not in self._places:
+            self.__dict__.pop(name, None)  # as in PyTorch, a None that was no parameter has not kept it a place
         if name in self.__dict__.get("_buffers", ()):
             value = _buffer(name, value)
         super().__setattr__(name, value)
@@ -142,6 +147,8 @@ class Module(Hooked):
         if value is not None and not isinstance(value, kind):
             raise TypeError(f"{name} must be a {kind.__name__} or None, but got a {type(value).__name__}.")
         setattr(self, name, value)
+        if value is None:
+            self._places.add(name)
 
     def _own(self, kind: type[T]) -> Iterator[tuple[str, T]]:
         for name, value in vars(self).items():

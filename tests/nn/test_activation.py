@@ -116,3 +116,25 @@ def test_prelu_learns_its_weight():
 def test_wrong_arguments(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("name", [
+    "CELU", "ELU", "Hardsigmoid", "Hardswish", "Hardtanh", "LeakyReLU", "Mish", "ReLU", "ReLU6", "SELU", "SiLU",
+])  # fmt: skip
+def test_a_permission_to_overwrite_the_input_is_taken_and_not_used(name):
+    kind = getattr(nn, name)
+    x = np.array([-2.0, -0.5, 0.5, 7.0])
+    before = x.copy()
+    np.testing.assert_array_equal(kind(inplace=True)(x), kind()(x))
+    np.testing.assert_array_equal(x, before)
+    assert repr(kind(inplace=True)).endswith("inplace=True)")
+    assert "inplace" not in repr(kind())
+    with pytest.raises(TypeError, match="inplace must be"):
+        kind(inplace="yes")
+
+
+def test_the_permission_comes_after_the_other_arguments():
+    assert nn.LeakyReLU(0.2, True).negative_slope == 0.2
+    assert nn.Hardtanh(-2, 3, True).max_val == 3
+    assert nn.Threshold(1.0, 7.0, True).value == 7.0
+    assert nn.ReLU(True).inplace is nn.ELU(0.5, True).inplace is nn.Dropout(0.3, True).inplace is True

@@ -1,6 +1,6 @@
 """Dropout as layers. Each keeps the generator that its masks are drawn from.
 
-None works in place: there is no argument `inplace`, unlike in PyTorch.
+None works in place; `inplace` is there as in PyTorch, and changes nothing.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from sevenloops.arrays import ArrayLike
 from sevenloops.autograd import Tensor
 from sevenloops.functional.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d
 from sevenloops.functional.options import probability
+from sevenloops.geometry.arguments import flag
 from sevenloops.nn.init import Rng
 from sevenloops.nn.module import Module
 
@@ -24,8 +25,9 @@ class _Dropout(Module):
     function: ClassVar[Callable[..., Any]]
     generator: np.random.Generator
 
-    def __init__(self, p: float = 0.5, *, rng: Rng = None) -> None:
+    def __init__(self, p: float = 0.5, inplace: bool = False, *, rng: Rng = None) -> None:
         super().__init__()
+        self.inplace = flag("inplace", inplace)
         self.p = probability("p", p)
         self.generator = np.random.default_rng(rng)
 
@@ -35,7 +37,7 @@ class _Dropout(Module):
 
     def extra_repr(self) -> str:
         """Return the probability."""
-        return f"p={self.p}"
+        return f"p={self.p}" + (", inplace=True" if self.inplace else "")
 
 
 class Dropout(_Dropout):
@@ -45,6 +47,8 @@ class Dropout(_Dropout):
     ----------
     p : float
         From 0 to 1.
+    inplace : bool
+        A permission to overwrite the input, which is not made use of.
     rng : Generator, seed or None
         Where the masks are drawn from; layers that are given one generator share it.
 
@@ -74,6 +78,8 @@ class Dropout1d(_Dropout):
     ----------
     p : float
         From 0 to 1.
+    inplace : bool
+        A permission to overwrite the input, which is not made use of.
     rng : Generator, seed or None
         As for `Dropout`.
 
@@ -97,6 +103,8 @@ class Dropout2d(_Dropout):
     ----------
     p : float
         From 0 to 1.
+    inplace : bool
+        A permission to overwrite the input, which is not made use of.
     rng : Generator, seed or None
         As for `Dropout`.
 
@@ -118,6 +126,8 @@ class Dropout3d(_Dropout):
     ----------
     p : float
         From 0 to 1.
+    inplace : bool
+        A permission to overwrite the input, which is not made use of.
     rng : Generator, seed or None
         As for `Dropout`.
 
@@ -139,6 +149,8 @@ class AlphaDropout(_Dropout):
     ----------
     p : float
         From 0 to 1.
+    inplace : bool
+        A permission to overwrite the input, which is not made use of.
     rng : Generator, seed or None
         As for `Dropout`.
 

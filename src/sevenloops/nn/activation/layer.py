@@ -5,9 +5,10 @@ from typing import Any, ClassVar
 
 from sevenloops.arrays import ArrayLike
 from sevenloops.autograd import Tensor
+from sevenloops.geometry.arguments import flag
 from sevenloops.nn.module import Module
 
-__all__ = ["Activation"]
+__all__ = ["Activation", "InplaceActivation"]
 
 
 class Activation(Module):
@@ -23,3 +24,19 @@ class Activation(Module):
     def extra_repr(self) -> str:
         """Return the arguments."""
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in self.names)
+
+
+class InplaceActivation(Activation):
+    """A layer that in PyTorch may overwrite its input.
+
+    Here nothing is overwritten, since operations keep their inputs for the gradients: the permission is taken, so
+    that models can be written alike, and not made use of.
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = flag("inplace", inplace)
+
+    def extra_repr(self) -> str:
+        """Return the arguments, and the permission if there is one."""
+        return ", ".join(filter(None, [super().extra_repr(), "inplace=True" if self.inplace else ""]))

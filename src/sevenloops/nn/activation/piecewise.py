@@ -1,6 +1,6 @@
 """Activations that are straight or parabolic in pieces, as layers.
 
-None works in place: there is no argument `inplace`, unlike in PyTorch.
+None works in place; `inplace` is there as in PyTorch, and changes nothing.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from sevenloops.autograd import Tensor
 from sevenloops.functional import activations
 from sevenloops.functional.options import number
 from sevenloops.geometry.arguments import integer
-from sevenloops.nn.activation.layer import Activation
+from sevenloops.nn.activation.layer import Activation, InplaceActivation
 from sevenloops.nn.module import Module, Parameter
 
 __all__ = [
@@ -30,8 +30,13 @@ __all__ = [
 ]
 
 
-class ReLU(Activation):
+class ReLU(InplaceActivation):
     """max(x, 0), element by element.
+
+    Parameters
+    ----------
+    inplace : bool
+        A permission to overwrite the input, which is not made use of.
 
     Examples
     --------
@@ -44,8 +49,13 @@ class ReLU(Activation):
     function = staticmethod(activations.relu)
 
 
-class ReLU6(Activation):
+class ReLU6(InplaceActivation):
     """min(max(x, 0), 6), element by element.
+
+    Parameters
+    ----------
+    inplace : bool
+        A permission to overwrite the input, which is not made use of.
 
     Examples
     --------
@@ -58,12 +68,14 @@ class ReLU6(Activation):
     function = staticmethod(activations.relu6)
 
 
-class LeakyReLU(Activation):
+class LeakyReLU(InplaceActivation):
     """x where it is positive, and negative_slope · x elsewhere.
 
     Parameters
     ----------
     negative_slope : float
+    inplace : bool
+        A permission to overwrite the input, which is not made use of.
 
     Examples
     --------
@@ -76,8 +88,8 @@ class LeakyReLU(Activation):
     function = staticmethod(activations.leaky_relu)
     names = ("negative_slope",)
 
-    def __init__(self, negative_slope: float = 0.01) -> None:
-        super().__init__()
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False) -> None:
+        super().__init__(inplace)
         self.negative_slope = negative_slope
 
 
@@ -121,12 +133,14 @@ class PReLU(Module):
         return f"num_parameters={self.num_parameters}"
 
 
-class Hardtanh(Activation):
+class Hardtanh(InplaceActivation):
     """x, or the bound that it is beyond.
 
     Parameters
     ----------
     min_val, max_val : float
+    inplace : bool
+        A permission to overwrite the input, which is not made use of.
 
     Examples
     --------
@@ -142,18 +156,20 @@ class Hardtanh(Activation):
         "max_val",
     )
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
-        super().__init__()
+    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+        super().__init__(inplace)
         self.min_val = min_val
         self.max_val = max_val
 
 
-class Threshold(Activation):
+class Threshold(InplaceActivation):
     """x where it is above the threshold, and the value elsewhere.
 
     Parameters
     ----------
     threshold, value : float
+    inplace : bool
+        A permission to overwrite the input, which is not made use of.
 
     Examples
     --------
@@ -169,8 +185,8 @@ class Threshold(Activation):
         "value",
     )
 
-    def __init__(self, threshold: float, value: float) -> None:
-        super().__init__()
+    def __init__(self, threshold: float, value: float, inplace: bool = False) -> None:
+        super().__init__(inplace)
         self.threshold = threshold
         self.value = value
 
@@ -230,8 +246,13 @@ class Hardshrink(Activation):
         return str(self.lambd)
 
 
-class Hardsigmoid(Activation):
+class Hardsigmoid(InplaceActivation):
     """min(max(x + 3, 0), 6) / 6, element by element.
+
+    Parameters
+    ----------
+    inplace : bool
+        A permission to overwrite the input, which is not made use of.
 
     Examples
     --------
@@ -244,8 +265,13 @@ class Hardsigmoid(Activation):
     function = staticmethod(activations.hardsigmoid)
 
 
-class Hardswish(Activation):
+class Hardswish(InplaceActivation):
     """x · min(max(x + 3, 0), 6) / 6, element by element.
+
+    Parameters
+    ----------
+    inplace : bool
+        A permission to overwrite the input, which is not made use of.
 
     Examples
     --------

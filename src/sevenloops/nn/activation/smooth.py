@@ -1,10 +1,10 @@
 """Smooth activations as layers.
 
-None works in place: there is no argument `inplace`, unlike in PyTorch.
+None works in place; `inplace` is there as in PyTorch, and changes nothing.
 """
 
 from sevenloops.functional import activations
-from sevenloops.nn.activation.layer import Activation
+from sevenloops.nn.activation.layer import Activation, InplaceActivation
 
 __all__ = [
     "CELU",
@@ -121,12 +121,14 @@ class Softsign(Activation):
     function = staticmethod(activations.softsign)
 
 
-class ELU(Activation):
+class ELU(InplaceActivation):
     """x where it is positive, and alpha · (exp(x) - 1) elsewhere.
 
     Parameters
     ----------
     alpha : float
+    inplace : bool
+        A permission to overwrite the input, which is not made use of.
 
     Examples
     --------
@@ -139,13 +141,18 @@ class ELU(Activation):
     function = staticmethod(activations.elu)
     names = ("alpha",)
 
-    def __init__(self, alpha: float = 1.0) -> None:
-        super().__init__()
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__(inplace)
         self.alpha = alpha
 
 
-class SELU(Activation):
+class SELU(InplaceActivation):
     """`ELU` with a scale and an alpha that keep activations at mean 0 and variance 1.
+
+    Parameters
+    ----------
+    inplace : bool
+        A permission to overwrite the input, which is not made use of.
 
     Examples
     --------
@@ -158,13 +165,15 @@ class SELU(Activation):
     function = staticmethod(activations.selu)
 
 
-class CELU(Activation):
+class CELU(InplaceActivation):
     """max(x, 0) + min(alpha · (exp(x / alpha) - 1), 0), whose derivative has no jump.
 
     Parameters
     ----------
     alpha : float
         Not 0.
+    inplace : bool
+        A permission to overwrite the input, which is not made use of.
 
     Examples
     --------
@@ -177,13 +186,18 @@ class CELU(Activation):
     function = staticmethod(activations.celu)
     names = ("alpha",)
 
-    def __init__(self, alpha: float = 1.0) -> None:
-        super().__init__()
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__(inplace)
         self.alpha = alpha
 
 
-class SiLU(Activation):
+class SiLU(InplaceActivation):
     """x · sigmoid(x), also called swish.
+
+    Parameters
+    ----------
+    inplace : bool
+        A permission to overwrite the input, which is not made use of.
 
     Examples
     --------
@@ -196,8 +210,13 @@ class SiLU(Activation):
     function = staticmethod(activations.silu)
 
 
-class Mish(Activation):
+class Mish(InplaceActivation):
     """x · tanh(softplus(x)).
+
+    Parameters
+    ----------
+    inplace : bool
+        A permission to overwrite the input, which is not made use of.
 
     Examples
     --------

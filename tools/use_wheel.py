@@ -77,12 +77,14 @@ def check_command(folder: Path) -> None:
 
     check("--version says it", run("--version").split() == ["sevenloops", sl.__version__])
     check("--help has an example", "sevenloops train --model lenet5 --data digits" in run("--help"))
-    for command in ("train", "evaluate", "predict"):
+    for command in ("train", "evaluate", "predict", "download"):
         check(f"{command} --help has an example", f"example: sevenloops {command} " in run(command, "--help"))
     last = run("train", "--epochs", "1", "--out", "run", "--quiet").splitlines()[-1]
     made = {path.name for path in (folder / "run").iterdir()}
-    check("a run leaves what needs no extra", made == {"weights.safetensors", "history.csv", "config.json"})
+    kept = {"checkpoint.safetensors", "weights.safetensors", "history.csv", "config.json"}
+    check("a run leaves what needs no extra", made == kept)
     check("evaluate agrees with train", run("evaluate", "run").splitlines()[-1] == last)
+    check("a run goes on", run("train", "--resume", "run", "--quiet").splitlines()[-1] == last)
 
 
 def main() -> None:

@@ -2,8 +2,8 @@
 
     python benchmarks/import_time.py [--processes N]
 
-Each process imports NumPy, then sevenloops, and times the second. Both have their byte code, as installed packages do,
-whatever PYTHONDONTWRITEBYTECODE says: without it the time is that of compiling. Writes results/import_time.json.
+Each process imports NumPy, then sevenloops, and times the second. Both have their byte code, as installed packages
+do, whatever PYTHONDONTWRITEBYTECODE says: without it the time is that of compiling. Writes results/import_time.json.
 """
 
 import argparse

@@ -88,11 +88,9 @@ def _first_layer(model: Module, images: Array) -> str:
         def after(_: Module, inputs: tuple[Any, ...], output: Any) -> None:
             if not found and not _is_finite(output):
                 ruined = [name for name, p in module.named_parameters() if not _is_finite(p)]
-                what = (
-                    f"its {' and '.join(ruined)} had been ruined by the step before"
-                    if ruined
-                    else ("its result is the first that is not")
-                )
+                what = "its result is the first that is not"
+                if ruined:
+                    what = f"its {' and '.join(ruined)} had been ruined by the step before"
                 found.append(f"it arose in {_called(model, path)}, {what}")
 
         return after

@@ -184,11 +184,9 @@ class Trainer:
         start = time.perf_counter()
         with quiet_overflow():
             for images, labels in self.loader:
-                try:
-                    logits, loss = self._step(images, labels, f"at step {sums.steps + 1} of epoch {epoch}")
-                finally:
-                    now = time.perf_counter()
-                    sums.seconds, start = sums.seconds + now - start, now
+                logits, loss = self._step(images, labels, f"at step {sums.steps + 1} of epoch {epoch}")
+                now = time.perf_counter()
+                sums.seconds, start = sums.seconds + now - start, now
                 sums.steps += 1
                 sums.images += len(labels)
                 sums.right += int((logits.argmax(axis=1) == labels).sum())

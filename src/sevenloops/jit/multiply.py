@@ -1,0 +1,221 @@
+"""The kernel of direct convolution: blocks of outputs, each a sum of register tiles.
+
+An item is a block of an image's output rows and columns, for some of the blocks of output channels. Where the input is
+padded, or its memory is not in the tile's order, the item makes its strip first. Then, block by block of the sum's
+terms (as many as leave the block's weights in the second-level cache), block by block of output channels, row by row,
+tile by tile.
+
+What is called a column here need not be one: the host names the axes so that tiles run along a long one (in a pointwise
+convolution all pixels of all images are one row).
+"""
+
+from dataclasses import dataclass
+
+from sevenloops.jit import compiler
+from sevenloops.jit.activation import ACTIVATIONS
+from sevenloops.jit.arguments import Layout
+from sevenloops.jit.llvm import Program
+from sevenloops.jit.strip import INTEGERS as STRIP
+from sevenloops.jit.strip import Kind, define_strip
+from sevenloops.jit.target import Target
+from sevenloops.jit.tile import FINISH, RESUME, define_tile
+
+__all__ = ["ARGUMENTS", "HEIGHTS", "MultiplyForm"]
+
+#: Different heights of tiles in one kernel, at most.
+HEIGHTS = 3
+
+_COUNTS = tuple(f"{where}_{i}" for where in ("inner", "last") for i in range(HEIGHTS))
+
+#: What the kernel is given.
+ARGUMENTS = Layout(
+    ("x", "w", "start", "out", "residual", "scratch", "segments", "terms"),
+    (
+        # the decoding of an item, innermost first: parts of the channels' blocks, columns, rows, images
+        "channel_parts",
+        "column_blocks",
+        "row_blocks",
+        "rows",
+        "columns",
+        "rows_at_once",
+        "columns_at_once",
+        # tiles of each height in a block of columns: in any but the last, in the last
+        *_COUNTS,
+        # strides, in floats, of an output row and column in the input (or the strip), and of images
+        "x_image",
+        "x_row",
+        "x_column",
+        "step",
+        "out_image",
+        "out_row",
+        "out_column",
+        # groups, and blocks of output channels in each; of the last one the floats in its last vector
+        "groups",
+        "x_group",
+        "w_group",
+        "out_group",
+        "channel_blocks",
+        "blocks_in_part",
+        "w_block",
+        "last",
+        # blocks of the sum's terms: (first segment, segments, first term) in the array `terms`
+        "term_blocks",
+        # strips: positions of the strip's axes per output row and column, and those that a kernel covers
+        "strip_floats",
+        "row_advance",
+        "row_reach",
+        "column_advance",
+        "column_reach",
+        *STRIP,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MultiplyForm:
+    """What a kernel is written for; everything else it is told when it runs.
+
+    Attributes
+    ----------
+    itemsize, lanes : int
+        Bytes of a float, floats of a vector.
+    heights : tuple of int
+        Pixels of the tiles there are.
+    vectors, last_vectors : int
+        Vectors of a block of output channels, and of the last block.
+    unit : bool
+        See `sevenloops.jit.tile.define_tile`.
+    strip : str or None
+        The kind of strip, if one is made.
+    after : str or None
+        The activation.
+    residual : bool
+        Whether something is added before the activation.
+    """
+
+    itemsize: int
+    lanes: int
+    heights: tuple[int, ...]
+    vectors: int
+    last_vectors: int
+    unit: bool = True
+    strip: Kind | None = None
+    after: str | None = None
+    residual: bool = False
+
+    @property
+    def name(self) -> str:
+        """A name of its own for each kernel."""
+        heights = "_".join(map(str, self.heights))
+        flags = f"{'u' if self.unit else 's'}{'r' if self.residual else ''}"
+        return (
+            f"multiply_f{8 * self.itemsize}x{self.lanes}_{heights}_by_{self.vectors}_{self.last_vectors}_{flags}"
+            f"_{self.strip or 'plain'}_{self.after or 'sum'}"
+        )
+
+    def write(self, target: Target) -> str:
+        """Return the program."""
+        program = Program(target, self.itemsize, self.lanes)
+        after = ACTIVATIONS[self.after] if self.after else None
+        tiles = {
+            (height, vectors): define_tile(
+                program,
+                f"tile_{height}_{vectors}",
+                height,
+                vectors,
+                unit=self.unit,
+                after=after,
+                residual=self.residual,
+            )
+            for height in self.heights
+            for vectors in {self.vectors, self.last_vectors}
+        }
+        strip_maker = define_strip(program, "strip", self.strip, ARGUMENTS) if self.strip else None
+        code = program.function(self.name, "piii", exported=True)
+        args, begin, end, thread = code.arguments
+        get = {name: ARGUMENTS.read(code, args, name) for name in ARGUMENTS.names}
+
+        with code.loop(begin, end) as item:
+            part, rest = item % get["channel_parts"], item // get["channel_parts"]
+            column_block, rest = rest % get["column_blocks"], rest // get["column_blocks"]
+            row_block, image = rest % get["row_blocks"], rest // get["row_blocks"]
+            row_begin = row_block * get["rows_at_once"]
+            row_end = code.minimum(row_begin + get["rows_at_once"], get["rows"])
+            column_begin = column_block * get["columns_at_once"]
+            is_last = (column_block + 1).equals(get["column_blocks"])
+            counts = [code.select(is_last, get[f"last_{i}"], get[f"inner_{i}"]) for i in range(len(self.heights))]
+            out_image = code.address(get["out"], image * get["out_image"] + column_begin * get["out_column"])
+            residual_image = code.address(
+                get["residual"], image * get["out_image"] + column_begin * get["out_column"]
+            )
+            source = code.address(get["x"], image * get["x_image"])
+            if strip_maker is None:
+                x_block = code.address(source, row_begin * get["x_row"] + column_begin * get["x_column"])
+            else:
+                x_block = code.address(get["scratch"], thread * get["strip_floats"])
+                column_end = code.minimum(column_begin + get["columns_at_once"], get["columns"])
+                code.call(
+                    strip_maker,
+                    args,
+                    source,
+                    x_block,
+                    row_begin * get["row_advance"],
+                    (row_end - 1) * get["row_advance"] + get["row_reach"],
+                    column_begin * get["column_advance"],
+                    (column_end - 1) * get["column_advance"] + get["column_reach"],
+                )
+            first_block = part * get["blocks_in_part"]
+            end_block = code.minimum(first_block + get["blocks_in_part"], get["channel_blocks"])
+            with code.loop(0, get["groups"]) as group:
+                x_group = code.address(x_block, group * get["x_group"])
+                with code.loop(0, get["term_blocks"]) as t:
+                    first_segment = code.load_int(get["terms"], t * 3)
+                    segments = code.load_int(get["terms"], t * 3 + 1)
+                    first_term = code.load_int(get["terms"], t * 3 + 2)
+                    table = code.address_of_int(get["segments"], first_segment * 2)
+                    resume = code.select(t.equals(0), code.integer(0), code.integer(RESUME))
+                    finish = code.select((t + 1).equals(get["term_blocks"]), code.integer(FINISH), code.integer(0))
+                    flags = resume + finish
+
+                    def block(b, vectors, last):
+                        width = vectors * self.lanes
+                        channel = group * get["out_group"] + b * (self.vectors * self.lanes)
+                        w = code.address(get["w"], group * get["w_group"] + b * get["w_block"] + first_term * width)
+                        start = code.address(get["start"], channel)
+                        with code.loop(row_begin, row_end) as row:
+                            place = row * get["out_row"] + channel
+                            out = code.variable(code.address(out_image, place))
+                            other = code.variable(code.address(residual_image, place)) if self.residual else None
+                            x = code.variable(code.address(x_group, (row - row_begin) * get["x_row"]))
+                            for i, height in enumerate(self.heights):
+                                with code.loop(0, counts[i]):
+                                    code.call(
+                                        tiles[height, vectors],
+                                        x.get(),
+                                        get["x_column"],
+                                        table,
+                                        segments,
+                                        get["step"],
+                                        w,
+                                        start,
+                                        out.get(),
+                                        get["out_column"],
+                                        last,
+                                        flags,
+                                        other.get() if other else out.get(),
+                                    )
+                                    x.set(code.address(x.get(), get["x_column"] * height))
+                                    out.set(code.address(out.get(), get["out_column"] * height))
+                                    if other:
+                                        other.set(code.address(other.get(), get["out_column"] * height))
+
+                    full = get["channel_blocks"] - 1
+                    with code.loop(first_block, code.minimum(end_block, full)) as b:
+                        block(b, self.vectors, self.lanes)
+                    with code.when(end_block > full):
+                        block(full, self.last_vectors, get["last"])
+        return program.text()
+
+    def load(self) -> int:
+        """Return the address of the kernel."""
+        return compiler.load(self.name, self.write)

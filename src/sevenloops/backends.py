@@ -1,27 +1,38 @@
 """One table of kernels: (operation, direction, backend) -> function on plain arrays.
 
 An operation (a convolution algorithm, a pooling, an optimizer) is not a backend: Winograd's algorithm may have
-a NumPy, a Numba and a WebAssembly implementation. Each registers itself here, and callers ask for the best one
-there is, or for the one that the user has forced.
+a NumPy implementation, one in machine code and one in WebAssembly. Each registers itself here, and callers ask for the
+best one there is, or for the one that the user has forced. A backend whose modules should not be imported before they
+are used registers the names of its kernels.
 """
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
+from importlib import import_module
 from typing import Any
 
-__all__ = ["PREFERENCE", "backends_of", "find", "register", "use_backend"]
+__all__ = ["PREFERENCE", "backends_of", "find", "machine_code_works", "register", "use_backend"]
 
-#: Backends in order of preference; "numpy" has every operation.
-PREFERENCE = ("numpy",)
+#: Backends in order of preference: machine code made here (see `sevenloops.jit`), which needs llvmlite; "numpy" has
+#: every operation.
+PREFERENCE = ("jit", "numpy")
 
-_TABLE: dict[tuple[str, str], dict[str, Callable[..., Any]]] = {}
+_TABLE: dict[tuple[str, str], dict[str, Callable[..., Any] | str]] = {}
 _forced: ContextVar[str | None] = ContextVar("sevenloops_backend", default=None)
 
 
-def register(operation: str, direction: str, backend: str, function: Callable[..., Any]) -> None:
-    """Enter `function` as the kernel of an operation's direction on a backend.
+def register(operation: str, direction: str, backend: str, function: Callable[..., Any] | str) -> None:
+    """Enter the kernel of an operation's direction on a backend.
+
+    Parameters
+    ----------
+    operation, direction, backend : str
+    function : callable or str
+        The kernel, or where it is once it is needed: "module:name".
 
     Raises
     ------
@@ -36,9 +47,9 @@ def register(operation: str, direction: str, backend: str, function: Callable[..
 
 
 def backends_of(operation: str, direction: str) -> tuple[str, ...]:
-    """Return the backends that implement an operation's direction, the preferred one first."""
+    """Return the backends that implement an operation's direction and work here, the preferred one first."""
     kernels = _TABLE.get((operation, direction), {})
-    return tuple(name for name in PREFERENCE if name in kernels)
+    return tuple(name for name in PREFERENCE if name in kernels and _works(name))
 
 
 def find(operation: str, direction: str) -> Callable[..., Any]:
@@ -52,8 +63,12 @@ def find(operation: str, direction: str) -> Callable[..., Any]:
     kernels = _TABLE.get((operation, direction), {})
     forced = current_backend()
     for name in (forced,) if forced else PREFERENCE:
-        if name in kernels:
-            return kernels[name]
+        if name in kernels and _works(name):
+            kernel = kernels[name]
+            if isinstance(kernel, str):
+                module, _, attribute = kernel.partition(":")
+                kernel = kernels[name] = getattr(import_module(module), attribute)
+            return kernel
     raise ValueError(
         f"{operation} ({direction}) has no {forced or 'registered'} kernel; "
         f"it exists on: {', '.join(kernels) or 'no backend'}."
@@ -85,6 +100,38 @@ def use_backend(name: str) -> Iterator[None]:
         yield
     finally:
         _forced.reset(token)
+
+
+def _works(name: str) -> bool:
+    return name != "jit" or machine_code_works()
+
+
+@cache
+def machine_code_works() -> bool:
+    """Return whether the backend "jit" can be used: llvmlite is installed and can generate code for this machine.
+
+    Warns
+    -----
+    RuntimeWarning
+        Once, if it is installed and cannot.
+    """
+    try:
+        import llvmlite.binding as llvm
+    except ModuleNotFoundError:
+        return False
+    except Exception as error:  # a broken library, a missing one that it needs
+        reason = f"llvmlite cannot be loaded ({error})"
+    else:
+        try:
+            llvm.initialize_native_target()
+            llvm.initialize_native_asmprinter()
+            llvm.Target.from_default_triple()
+        except Exception as error:
+            reason = f"LLVM has no code generator for this machine ({error})"
+        else:
+            return True
+    warnings.warn(f"sevenloops computes with NumPy alone, since {reason}.", RuntimeWarning, stacklevel=2)
+    return False
 
 
 def _check(what: str, backend: str) -> None:

@@ -18,22 +18,12 @@ from sevenloops import runtime
 from sevenloops.jit import target as targets
 from sevenloops.version import __version__
 
-__all__ = ["Kernel", "is_available", "load_text", "machine_kernel"]
+__all__ = ["Kernel", "load", "load_functions"]
 
 _lock = Lock()
 _loaded: dict[str, int] = {}
 _engine: Any = None
 _keep: list[Any] = []  # what must live as long as the code
-
-
-@cache
-def is_available() -> bool:
-    """Return whether machine code can be made here: llvmlite is installed, and works."""
-    try:
-        import llvmlite.binding
-    except ImportError:
-        return False
-    return True
 
 
 @cache
@@ -50,8 +40,6 @@ def _initialize() -> Any:
     if _engine is None:
         import llvmlite.binding as llvm
 
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
         _engine = llvm.create_lljit_compiler(_machine())
     return _engine
 
@@ -61,6 +49,8 @@ def _machine() -> Any:
     import llvmlite.binding as llvm
 
     target = targets.current()
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
     return llvm.Target.from_triple(target.triple).create_target_machine(
         cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="jitdefault", jit=True
     )

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from sevenloops.cli import download, inference, train
+from sevenloops.cli import bench, download, inference, train
 from sevenloops.errors import MissingExtraError
 from sevenloops.train import Stopped
 from sevenloops.version import __version__
@@ -80,4 +80,5 @@ def _parser() -> argparse.ArgumentParser:
     inference.add_evaluate_to(commands)
     inference.add_predict_to(commands)
     download.add_to(commands)
+    bench.add_to(commands)
     return parser

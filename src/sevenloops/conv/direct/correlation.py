@@ -1,0 +1,134 @@
+"""One weight gradient, prepared: its kernel, and its arguments but for the addresses."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil
+
+import numpy as np
+
+from sevenloops.arrays import Array
+from sevenloops.conv.direct.tiling import Tiling, choose, heights
+from sevenloops.conv.direct.view import Source, blocks, runs, view
+from sevenloops.jit import target
+from sevenloops.jit.correlate import CorrelateForm
+
+__all__ = ["Correlation", "prepare"]
+
+# Sums of this size may be kept once per thread.
+_PRIVATE_BYTES = 1 << 20
+
+# Pixels of a block: sums are read and written once per block, which should be little beside what is added to them.
+_PIXELS = 128
+
+_SHORT = 8  # terms of a segment that are too few for a tile
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """A weight gradient that only lacks its arrays.
+
+    Attributes
+    ----------
+    kernel : int
+    values : dict
+    segments : ndarray of int64
+    scratch, sums : int
+        Floats of workspace: strips of all threads, sums of all slices.
+    slices, items : int
+    x_offset : int
+    order : str
+    tiling : Tiling
+    """
+
+    kernel: int
+    values: dict[str, int]
+    segments: Array
+    scratch: int
+    sums: int
+    slices: int
+    items: int
+    x_offset: int
+    order: str
+    tiling: Tiling
+
+
+@lru_cache(maxsize=1024)
+def prepare(s: Source) -> Correlation:
+    """Choose the view of the input, the tiles, the blocks and who adds up what."""
+    v = view(s)
+    b = blocks(s, v, 32, 2 * s.threads if s.threads > 1 else 1, _PIXELS)
+    r = runs(s, v, b)
+    length, segments = r.segments[0][1], len(r.segments)
+    bundle = 1
+    tiling = choose(s.out_group, length, s.itemsize, target.current())
+    if length < _SHORT and segments > 1:
+        room = (target.current().registers - 1) // tiling.vectors - 1
+        bundle = max(n for n in range(1, segments + 1) if segments % n == 0 and (n * length <= room or n == 1))
+    cut = heights(length, tiling.rows) if bundle == 1 else ((length, 1),)
+    (tall, tall_count), (short, short_count) = (*cut, (0, 0))[:2]
+
+    floats = s.groups * s.terms * tiling.padded
+    parts = slices = 1
+    if s.threads > 1:
+        if floats * s.itemsize > _PRIVATE_BYTES and tiling.blocks >= s.threads:
+            parts = min(tiling.blocks, 4 * s.threads)
+        else:
+            slices = min(s.threads, b.count)
+    blocks_in_part = ceil(tiling.blocks / parts)
+    parts = ceil(tiling.blocks / blocks_in_part)
+    blocks_in_slice = ceil(b.count / slices)
+    slices = ceil(b.count / blocks_in_slice)
+    form = CorrelateForm(
+        s.itemsize,
+        tiling.lanes,
+        bundle,
+        tall,
+        short,
+        tiling.vectors,
+        tiling.last_vectors,
+        unit=r.step == 1,
+        strip=v.strip,
+    )
+    values = {
+        "channel_parts": parts,
+        "blocks_in_slice": blocks_in_slice,
+        "pixel_blocks": b.count,
+        "column_blocks": b.column_blocks,
+        "row_blocks": b.row_blocks,
+        "rows": v.rows.size,
+        "columns": v.columns.size,
+        "rows_at_once": b.rows,
+        "columns_at_once": b.columns,
+        "x_image": v.images.x,
+        "x_row": s.rows.advance * r.strip["strip_row"] if v.strip else v.rows.x,
+        "x_column": s.columns.advance * r.strip["strip_column"] if v.strip else v.columns.x,
+        "step": r.step,
+        "grad_image": v.images.out,
+        "grad_row": v.rows.out,
+        "grad_column": v.columns.out,
+        "groups": s.groups,
+        "x_group": r.group,
+        "sum_group": s.terms * tiling.padded,
+        "grad_group": s.out_group,
+        "sum_slice": floats,
+        "channel_blocks": tiling.blocks,
+        "blocks_in_part": blocks_in_part,
+        "sum_block": s.terms * tiling.width,
+        "last": tiling.last,
+        "bundles": segments // bundle,
+        "tall": tall_count,
+        "short": short_count,
+        **r.strip,
+    }
+    return Correlation(
+        kernel=form.load(),
+        values=values,
+        segments=np.array(r.segments, np.int64).reshape(-1),
+        scratch=r.strip_floats * s.threads,
+        sums=floats * slices,
+        slices=slices,
+        items=parts * slices,
+        x_offset=s.rows.low * s.rows.x_stride + s.columns.low * s.columns.x_stride if v.strip else 0,
+        order=r.order,
+        tiling=tiling,
+    )

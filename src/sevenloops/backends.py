@@ -15,7 +15,16 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-__all__ = ["PREFERENCE", "backends_of", "find", "machine_code_works", "register", "use_backend"]
+__all__ = [
+    "PREFERENCE",
+    "backends_of",
+    "find",
+    "kernel",
+    "machine_code_works",
+    "register",
+    "usable",
+    "use_backend",
+]
 
 #: Backends in order of preference: machine code made here (see `sevenloops.jit`), which needs llvmlite; "numpy" has
 #: every operation.
@@ -64,15 +73,27 @@ def find(operation: str, direction: str) -> Callable[..., Any]:
     forced = current_backend()
     for name in (forced,) if forced else PREFERENCE:
         if name in kernels and _works(name):
-            kernel = kernels[name]
-            if isinstance(kernel, str):
-                module, _, attribute = kernel.partition(":")
-                kernel = kernels[name] = getattr(import_module(module), attribute)
-            return kernel
+            return kernel(operation, direction, name)
     raise ValueError(
         f"{operation} ({direction}) has no {forced or 'registered'} kernel; "
         f"it exists on: {', '.join(kernels) or 'no backend'}."
     )
+
+
+def usable() -> tuple[str, ...]:
+    """Return the backends that may be used now, the preferred one first: the forced one, or all that work here."""
+    forced = current_backend()
+    return (forced,) if forced else tuple(name for name in PREFERENCE if _works(name))
+
+
+def kernel(operation: str, direction: str, backend: str) -> Callable[..., Any]:
+    """Return the kernel of an operation's direction on a backend that has it."""
+    kernels = _TABLE[operation, direction]
+    found = kernels[backend]
+    if isinstance(found, str):
+        module, _, attribute = found.partition(":")
+        found = kernels[backend] = getattr(import_module(module), attribute)
+    return found
 
 
 def current_backend() -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sevenloops import runtime
+from sevenloops import backends, runtime
 from sevenloops.arrays import Array, compute_dtype
 from sevenloops.conv import registry
 from sevenloops.conv.problem import ConvProblem, Direction, Epilogue
@@ -45,14 +45,15 @@ def plan(
                 f"max_workspace is {max_workspace:,} bytes; allow more, or use {wide.name} arrays."
             )
         max_workspace -= copies
-    problem = ConvProblem(geometry, direction, wide, channels_last, runtime.get_num_threads(), max_workspace)
+    threads = runtime.get_num_threads()
+    problem = ConvProblem(geometry, direction, wide, channels_last, threads, max_workspace, backends.usable())
     return select(problem, algorithm)
 
 
 def forward(x: Array, weight: Array, bias: Array | None, chosen: ConvPlan) -> Array:
     """Convolve (N, C, *spatial) with (O, C/groups, *kernel) and add the bias (O,)."""
     problem = chosen.problem
-    out = allocate(problem.geometry.out_shape, problem.dtype, problem.channels_last)
+    out = allocate(problem.geometry.out_shape, problem.dtype, _ends_channels_last(chosen))
     if out.size:
         if bias is not None:
             bias = _computable(bias, problem)
@@ -63,7 +64,7 @@ def forward(x: Array, weight: Array, bias: Array | None, chosen: ConvPlan) -> Ar
 def input_grad(grad_output: Array, weight: Array, chosen: ConvPlan, bias: Array | None = None) -> Array:
     """Return the gradient (N, C, *spatial) of the input; a transposed convolution adds its bias (C,) to that."""
     problem = chosen.problem
-    out = allocate(problem.geometry.x_shape, problem.dtype, problem.channels_last)
+    out = allocate(problem.geometry.x_shape, problem.dtype, _ends_channels_last(chosen))
     if out.size:
         _run(chosen, "input_grad", _computable(grad_output, problem), _computable(weight, problem), out, problem)
         if bias is not None:
@@ -88,10 +89,23 @@ def _run(chosen: ConvPlan, direction: Direction, *arguments: Any) -> None:
     """Call the kernel with BLAS held to one thread: kernels that want more take them from `runtime.parallel`.
 
     BLAS's own threads wait for each other in busy loops, thousands of times in a product with a long inner side; with
-    anything else running such a product has been seen to take a thousand times as long.
+    anything else running such a product has been seen to take a thousand times as long. Machine code has no use for
+    BLAS.
     """
-    with runtime.single_threaded_blas():
-        registry.kernel(chosen.algorithm, direction)(*arguments)
+    kernel = registry.kernel(chosen.algorithm, direction, chosen.backend)
+    if chosen.backend == "jit":
+        kernel(*arguments)
+    else:
+        with runtime.single_threaded_blas():
+            kernel(*arguments)
+
+
+def _ends_channels_last(chosen: ConvPlan) -> bool:
+    """Return the memory order of a result: the input's, but for machine code, which writes channels side by side.
+
+    So a network whose first input has its channels first pays for one change of order.
+    """
+    return chosen.problem.channels_last or chosen.backend == "jit"
 
 
 def _computable(array: Array, problem: ConvProblem) -> Array:

@@ -32,6 +32,8 @@ class ConvProblem:
         How many threads the kernel may use.
     max_workspace : int or None
         Bytes that the kernel may allocate beyond its result; None for no bound.
+    backends : tuple of str
+        The backends that may be used, the preferred one first.
     """
 
     geometry: ConvGeometry
@@ -40,6 +42,7 @@ class ConvProblem:
     channels_last: bool
     threads: int
     max_workspace: int | None = None
+    backends: tuple[str, ...] = ("numpy",)
 
     @property
     def itemsize(self) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
 from sevenloops import backends
 from sevenloops.conv.cost import Cost
@@ -19,8 +20,15 @@ __all__ = ["ConvAlgorithm", "ConvKernel", "get", "kernel", "names", "operation",
 ConvKernel = Callable[..., None]
 
 
+_MISSING = "it needs the machine-code backend, so the extra: pip install 'sevenloops[fast]'"
+
+
 def _accepts_all(problem: ConvProblem) -> str | None:
     return None
+
+
+def _costs_nothing(problem: ConvProblem) -> Cost:
+    return Cost()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +41,54 @@ class ConvAlgorithm:
         As users write it.
     summary : str
         What it is, in a line.
-    forward, input_grad, weight_grad : callable
-        The kernels of its NumPy backend (see `ConvKernel`).
+    forward, input_grad, weight_grad : callable or None
+        The kernels of its NumPy backend (see `ConvKernel`), if it has one.
     cost : callable
-        ``cost(problem) -> Cost``.
+        ``cost(problem) -> Cost`` of these.
     refusal : callable
-        ``refusal(problem)``: None, or the reason why it cannot do this problem.
+        ``refusal(problem)``: None, or the reason why they cannot do this problem.
+    machine : str or None
+        The module of its kernels in machine code, which are called like those above, and of their own `cost` and
+        `refusal`. It is imported when the backend "jit" is considered.
     """
 
     name: str
     summary: str
-    forward: ConvKernel
-    input_grad: ConvKernel
-    weight_grad: ConvKernel
-    cost: Callable[[ConvProblem], Cost]
+    forward: ConvKernel | None = None
+    input_grad: ConvKernel | None = None
+    weight_grad: ConvKernel | None = None
+    cost: Callable[[ConvProblem], Cost] = _costs_nothing
     refusal: Callable[[ConvProblem], str | None] = _accepts_all
+    machine: str | None = None
+
+    def considered(self, problem: ConvProblem) -> "tuple[str, Cost, str | None]":
+        """Return the backend that would run a problem, its cost, and None or the reason why no backend can.
+
+        Of the problem's backends it is the first that does not refuse.
+        """
+        reasons = []
+        for backend in problem.backends:
+            cost, refusal = self.cost, self.refusal
+            if backend == "jit":
+                if self.machine is None:
+                    continue
+                module = import_module(self.machine)
+                cost, refusal = module.cost, module.refusal
+            elif self.forward is None:
+                continue
+            reason = refusal(problem)
+            if reason is None:
+                price = cost(problem)
+                if problem.max_workspace is None or price.workspace <= problem.max_workspace:
+                    return backend, price, None
+                reason = (
+                    f"its workspace of {price.workspace:,} bytes exceeds max_workspace of "
+                    f"{problem.max_workspace:,} bytes"
+                )
+            reasons.append(reason)
+        if not reasons:
+            reasons = [_MISSING] if self.machine and self.forward is None else ["it has no kernel on this backend"]
+        return "", Cost(), reasons[-1]
 
 
 _TABLE: dict[str, ConvAlgorithm] = {}
@@ -64,7 +105,10 @@ def register(algorithm: ConvAlgorithm) -> ConvAlgorithm:
     if algorithm.name in _TABLE or algorithm.name == "auto":
         raise ValueError(f"Algorithm names must be unique, but {algorithm.name!r} is taken; choose another name.")
     for direction in DIRECTIONS:
-        backends.register(operation(algorithm.name), direction, "numpy", getattr(algorithm, direction))
+        if getattr(algorithm, direction) is not None:
+            backends.register(operation(algorithm.name), direction, "numpy", getattr(algorithm, direction))
+        if algorithm.machine is not None:
+            backends.register(operation(algorithm.name), direction, "jit", f"{algorithm.machine}:{direction}")
     _TABLE[algorithm.name] = algorithm
     return algorithm
 
@@ -95,6 +139,6 @@ def get(name: str) -> ConvAlgorithm:
         ) from None
 
 
-def kernel(name: str, direction: Direction) -> ConvKernel:
-    """Return the kernel of an algorithm's pass on the backend in force."""
-    return backends.find(operation(name), direction)
+def kernel(name: str, direction: Direction, backend: str) -> ConvKernel:
+    """Return the kernel of an algorithm's pass on a backend."""
+    return backends.kernel(operation(name), direction, backend)

@@ -20,6 +20,8 @@ class Candidate:
     Attributes
     ----------
     name : str
+    backend : str
+        What would run it.
     cost : Cost
         Predicted time, operations, bytes moved and workspace.
     refusal : str or None
@@ -27,6 +29,7 @@ class Candidate:
     """
 
     name: str
+    backend: str
     cost: Cost
     refusal: str | None
 
@@ -40,12 +43,15 @@ class ConvPlan:
     problem : ConvProblem
     algorithm : str
         The name of the algorithm that runs.
+    backend : str
+        What runs it: "jit" or "numpy".
     requested : str
         The name that was asked for, which may be "auto".
     """
 
     problem: ConvProblem
     algorithm: str
+    backend: str
     requested: str
 
     @property
@@ -65,11 +71,12 @@ class ConvPlan:
             f"{_figures(geometry.flops / 1e9)} GFLOP by definition{bound}",
             "",
         ]
-        rows: list[tuple[str, ...]] = [("", "algorithm", "predicted", "GFLOP", "moved", "workspace", "")]
+        rows: list[tuple[str, ...]] = [("", "algorithm", "on", "predicted", "GFLOP", "moved", "workspace", "")]
         rows += self._rows()
-        widths = [max(len(row[i]) for row in rows) for i in range(7)]
+        widths = [max(len(row[i]) for row in rows) for i in range(8)]
         for row in rows:
-            cells = [row[0], row[1].ljust(widths[1]), *(row[i].rjust(widths[i]) for i in range(2, 6)), row[6]]
+            names = [row[0], row[1].ljust(widths[1]), row[2].ljust(widths[2])]
+            cells = [*names, *(row[i].rjust(widths[i]) for i in range(3, 7)), row[7]]
             lines.append("  ".join(cells).rstrip())
         return "\n".join(lines)
 
@@ -79,7 +86,7 @@ class ConvPlan:
             cost = candidate.cost
             chosen = candidate.name == self.algorithm
             if candidate.refusal:
-                yield ("-", candidate.name, "", "", "", "", f"cannot: {candidate.refusal}")
+                yield ("-", candidate.name, "", "", "", "", "", f"cannot: {candidate.refusal}")
                 continue
             reason = f"{_figures(cost.seconds / fastest)} times the predicted fastest's time"
             if chosen:
@@ -87,6 +94,7 @@ class ConvPlan:
             yield (
                 "*" if chosen else " ",
                 candidate.name,
+                candidate.backend,
                 _seconds(cost.seconds),
                 _figures(cost.flops / 1e9),
                 _bytes(cost.bytes),
@@ -119,12 +127,12 @@ def _select(problem: ConvProblem, algorithm: str, ladder: tuple[str, ...]) -> Co
             raise UnsupportedGeometryError(
                 f'{algorithm} cannot compute this {problem.direction}: {candidate.refusal}; use algorithm="auto".'
             )
-        return ConvPlan(problem, algorithm, algorithm)
+        return ConvPlan(problem, algorithm, candidate.backend, algorithm)
     best, *others = _candidates(problem, ladder)
     if best.refusal:
         reasons = "; ".join(f"{candidate.name}: {candidate.refusal}" for candidate in (best, *others))
         raise UnsupportedGeometryError(f"No algorithm can compute this {problem.direction}: {reasons}.")
-    return ConvPlan(problem, best.name, algorithm)
+    return ConvPlan(problem, best.name, best.backend, algorithm)
 
 
 @lru_cache(maxsize=1024)
@@ -137,14 +145,7 @@ def _candidates(problem: ConvProblem, ladder: tuple[str, ...]) -> tuple[Candidat
 def _candidate(algorithm: registry.ConvAlgorithm, problem: ConvProblem) -> Candidate:
     if problem.geometry.batch == 0:  # algorithms know of no empty arrays; no image is planned as one would be
         problem = replace(problem, geometry=replace(problem.geometry, batch=1))
-    refusal = algorithm.refusal(problem)
-    if refusal:
-        return Candidate(algorithm.name, Cost(), refusal)
-    cost = algorithm.cost(problem)
-    bound = problem.max_workspace
-    if bound is not None and cost.workspace > bound:
-        refusal = f"its workspace of {cost.workspace:,} bytes exceeds max_workspace of {bound:,} bytes"
-    return Candidate(algorithm.name, cost, refusal)
+    return Candidate(algorithm.name, *algorithm.considered(problem))
 
 
 def _bytes(count: float) -> str:

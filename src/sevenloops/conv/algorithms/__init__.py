@@ -14,3 +14,4 @@ from sevenloops.conv.algorithms import im2col as im2col
 from sevenloops.conv.algorithms import im2col_lazy as im2col_lazy
 from sevenloops.conv.algorithms import winograd as winograd
 from sevenloops.conv.algorithms import fft as fft
+from sevenloops.conv.algorithms import direct as direct

@@ -4,6 +4,7 @@ from sevenloops.bench.contestants import CONTESTANTS
 from sevenloops.bench.layers import ConvLayer
 from sevenloops.bench.machine import machine
 from sevenloops.bench.measure import Effort, Task
+from sevenloops.bench.networks import NETWORKS, infer_tasks, train_tasks
 from sevenloops.bench.process import Contestant, ContestantError
 from sevenloops.bench.results import Results, Row, geometric_mean
 from sevenloops.bench.run import NoContestantError, conv_tasks, run
@@ -12,6 +13,7 @@ from sevenloops.bench.table import as_text
 
 __all__ = [
     "CONTESTANTS",
+    "NETWORKS",
     "SUITES",
     "Contestant",
     "ContestantError",
@@ -24,8 +26,10 @@ __all__ = [
     "as_text",
     "conv_tasks",
     "geometric_mean",
+    "infer_tasks",
     "machine",
     "run",
     "select",
     "suite",
+    "train_tasks",
 ]

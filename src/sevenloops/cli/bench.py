@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["add_to"]
 
+#: Networks that are measured, by the names that they have in `sevenloops.bench.networks`.
+TRAINED = ("lenet5", "resnet18-cifar")
+INFERRED = ("vgg16", "resnet50")
+
 
 def add_to(commands: Commands) -> None:
     """Add the command ``bench``."""
@@ -47,6 +51,16 @@ def add_to(commands: Commands) -> None:
         help=f"which passes, with commas (default: {','.join(DIRECTIONS)})",
     )
     _add_common(conv)
+    for kind, text, networks in (("train", "a step of training", TRAINED), ("infer", "inference", INFERRED)):
+        whole = kinds.add_parser(kind, help=f"{text} of a network", description=f"Measure {text} of networks.")
+        whole.set_defaults(run=_networks)
+        whole.add_argument(
+            "--suite",
+            default="all",
+            metavar="NAMES",
+            help=f"{', '.join(networks)} (default: all)",
+        )
+        _add_common(whole)
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:
@@ -68,6 +82,15 @@ def _conv(options: argparse.Namespace) -> None:
     passes = _names("--pass", options.passes, DIRECTIONS)
     layers = select(suite(options.suite), options.layers)
     _measure(options, options.suite, lambda: conv_tasks(layers, passes))
+
+
+def _networks(options: argparse.Namespace) -> None:
+    from sevenloops.bench import infer_tasks, train_tasks
+
+    known, make = (TRAINED, train_tasks) if options.benchmark == "train" else (INFERRED, infer_tasks)
+    names = _names("--suite", options.suite, (*known, "all"))
+    chosen = known if "all" in names else names
+    _measure(options, ",".join(names), lambda: make(chosen))
 
 
 def _names(option: str, text: str, known: tuple[str, ...]) -> list[str]:

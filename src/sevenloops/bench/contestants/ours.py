@@ -9,6 +9,7 @@ import numpy as np
 import sevenloops as sl
 from sevenloops.arrays import Array
 from sevenloops.bench.layers import ConvLayer
+from sevenloops.bench.networks import NETWORKS, Network, gradients
 from sevenloops.bench.serving import Prepared, serve
 from sevenloops.conv.problem import Direction
 
@@ -38,6 +39,10 @@ class Ours:
         """Return the call for a task."""
         if task["kind"] == "product":
             return _product(task["size"])
+        if task["kind"] == "infer":
+            return _inference(task["network"], task["n"], variant)
+        if task["kind"] == "train":
+            return _training(NETWORKS[task["network"]], variant)
         return _convolution(ConvLayer.from_json(task["layer"]), task["pass"], variant)
 
 
@@ -59,6 +64,44 @@ def _convolution(layer: ConvLayer, direction: Direction, variant: str) -> Prepar
     workspace = next(c.cost.workspace for c in plan.candidates if c.name == plan.algorithm)
     call = calls[direction]
     return Prepared(call, lambda: [call()], {"algorithm": plan.algorithm, "workspace": workspace})
+
+
+@lru_cache(maxsize=1)
+def _evaluated(name: str) -> sl.nn.Module:
+    return NETWORKS[name].build().eval()
+
+
+def _inference(name: str, n: int, variant: str) -> Prepared:
+    images, _ = NETWORKS[name].images(n)
+    model, images = _evaluated(name), _ordered(images, variant)
+
+    def call() -> Array:
+        with sl.no_grad():
+            result: Array = model(images).numpy()
+        return result
+
+    return Prepared(call, lambda: [call()])
+
+
+def _training(network: Network, variant: str) -> Prepared:
+    images, labels = network.images(network.batch)
+    model, images = network.build(), _ordered(images, variant)
+    optimizer = getattr(sl.optim, network.optimizer)(model.parameters(), **dict(network.options))
+
+    def gradient() -> sl.Tensor:
+        optimizer.zero_grad()
+        logits: sl.Tensor = model(images)
+        sl.cross_entropy(logits, labels).backward()
+        return logits
+
+    def call() -> None:
+        gradient()
+        optimizer.step()
+
+    def results() -> list[Array]:
+        return [gradient().numpy(), gradients(parameter.grad for parameter in model.parameters())]
+
+    return Prepared(call, results)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Benchmarks beside other libraries: suites of layers and networks, contestants in their own processes, reports."""
 
 from sevenloops.bench.contestants import CONTESTANTS
+from sevenloops.bench.html import as_html
 from sevenloops.bench.layers import ConvLayer
 from sevenloops.bench.machine import machine
 from sevenloops.bench.measure import Effort, Task
@@ -23,6 +24,7 @@ __all__ = [
     "Results",
     "Row",
     "Task",
+    "as_html",
     "as_text",
     "conv_tasks",
     "geometric_mean",

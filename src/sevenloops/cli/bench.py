@@ -72,6 +72,7 @@ def _add_common(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--threads", default=None, help="for each library (default: all cores)", **INTEGER)
     command.add_argument("--json", metavar="FILE", help="keep all figures")
+    command.add_argument("--html", metavar="FILE", help="write a report with plots, as one page")
     command.add_argument("--quick", action="store_true", help="fewer and shorter runs")
     command.add_argument("--quiet", action="store_true", help="no progress on stderr")
 
@@ -110,12 +111,12 @@ def _names(option: str, text: str, known: tuple[str, ...]) -> list[str]:
 
 def _measure(options: argparse.Namespace, suite: str, make_tasks: "Callable[[], Sequence[Task]]") -> None:
     """Run, print, and keep the results; say so if Ctrl-C ended it."""
-    from sevenloops.bench import CONTESTANTS, Effort, as_text, run
+    from sevenloops.bench import CONTESTANTS, Effort, as_html, as_text, run
 
     peers = tuple(name for name in CONTESTANTS if name != "sevenloops")
     against = [] if options.against == "none" else _names("--against", options.against, peers)
     threads = get_num_threads() if options.threads is None else integer("--threads", options.threads, 1)
-    for path in filter(None, (options.json,)):
+    for path in filter(None, (options.json, options.html)):
         _check_writable(path)
     tasks = make_tasks()
     effort = Effort(0.05, 3, 2) if options.quick else Effort()
@@ -129,6 +130,8 @@ def _measure(options: argparse.Namespace, suite: str, make_tasks: "Callable[[], 
     results = run(options.benchmark, suite, tasks, against, threads, effort, note)
     if options.json:
         _write_json(options.json, results)
+    if options.html:
+        _write(options.html, as_html(results))
     print(as_text(results), flush=True)
     if results.interrupted:
         raise KeyboardInterrupt
@@ -166,5 +169,9 @@ def _check_writable(path: str) -> None:
 
 
 def _write_json(path: str, results: "Results") -> None:
+    _write(path, json.dumps(results.to_json(), indent=1, allow_nan=False) + "\n")
+
+
+def _write(path: str, text: str) -> None:
     with replacing(path) as file:
-        file.write((json.dumps(results.to_json(), indent=1, allow_nan=False) + "\n").encode())
+        file.write(text.encode())

@@ -16,6 +16,16 @@ for _module in (piecewise, smooth, error_function, rows, dropout):
                 if _module not in (rows, dropout):  # which see to that themselves
                     _function = in_blocks(_function)
                 backends.register(_name, _direction, "numpy", _function)
+# Those that exist in machine code too, by the modules there that have them.
+_MACHINE_CODE = {
+    "piecewise": (
+        *("relu", "leaky_relu", "hardtanh", "threshold", "softshrink", "hardshrink", "hardsigmoid", "hardswish"),
+    ),
+}
+for _place, _names in _MACHINE_CODE.items():
+    for _name in _names:
+        for _direction, _kernel in ("forward", _name), ("gradient", f"{_name}_grad"):
+            backends.register(_name, _direction, "jit", f"sevenloops.jit.step.{_place}:{_kernel}")
 backends.register("prelu", "weight_grad", "numpy", piecewise.prelu_weight_grad)
 
 

@@ -18,8 +18,9 @@ from typing import Literal, TypeAlias
 
 __all__ = ["Code", "Int", "Kind", "Value", "Variable"]
 
-#: What a value is: a 64-bit integer, an address, a truth, a float, a vector of floats, or a truth for each lane.
-Kind: TypeAlias = Literal["int", "pointer", "bool", "real", "vector", "mask"]
+#: What a value is: a 64-bit integer, an address, a truth, a float, a vector of floats, a truth for each lane, or the
+#: bits of a vector's floats as integers of their size.
+Kind: TypeAlias = Literal["int", "pointer", "bool", "real", "vector", "mask", "bits"]
 
 
 class Value:
@@ -117,7 +118,7 @@ class Code:
     # --- what a spelling gives ------------------------------------------------------------------------------------
 
     def binary(self, operator: str, a: Int, b: Int) -> Value:
-        """Apply one of + - * / // % to two values of a kind."""
+        """Apply one of + - * / // % to two values of a kind; to bits one of + - & | ^ << >>."""
         raise NotImplementedError
 
     def compare(self, operator: str, a: Int, b: Int) -> Value:
@@ -146,6 +147,30 @@ class Code:
 
     def select(self, condition: Value, yes: Value, no: Value) -> Value:
         """Return one of two values; with a mask, lane by lane."""
+        raise NotImplementedError
+
+    def absolute(self, vector: Value) -> Value:
+        """Return |x|."""
+        raise NotImplementedError
+
+    def root(self, vector: Value) -> Value:
+        """Return √x."""
+        raise NotImplementedError
+
+    def with_sign(self, magnitude: Value, sign: Value) -> Value:
+        """Return |magnitude| with the sign of another vector."""
+        raise NotImplementedError
+
+    def bits(self, vector: Value) -> Value:
+        """Return the bits of a vector's floats, for + - & | ^ << >> with each other (>> fills with zeros)."""
+        raise NotImplementedError
+
+    def floats(self, bits: Value) -> Value:
+        """Return the vector of floats that have such bits."""
+        raise NotImplementedError
+
+    def pattern(self, number: int) -> Value:
+        """Return bits that are known now, the same in every lane."""
         raise NotImplementedError
 
     def first_lanes(self, count: Int) -> Value:

@@ -11,6 +11,7 @@ __all__ = ["Function", "Program"]
 _FLOAT_OPERATORS = {"+": "fadd contract", "-": "fsub contract", "*": "fmul contract", "/": "fdiv contract"}
 # Integers are sizes and places, products of which the geometry has bounded: they never wrap around.
 _INT_OPERATORS = {"+": "add nsw", "-": "sub nsw", "*": "mul nsw", "//": "udiv", "%": "urem"}
+_BIT_OPERATORS = {"+": "add", "-": "sub", "&": "and", "|": "or", "^": "xor", "<<": "shl", ">>": "lshr"}
 _INT_RELATIONS = {"<": "slt", "<=": "sle", ">": "sgt", ">=": "sge", "==": "eq"}
 _FLOAT_RELATIONS = {"<": "olt", "<=": "ole", ">": "ogt", ">=": "oge", "==": "oeq"}
 
@@ -53,6 +54,7 @@ class Function(Code):
             "real": real,
             "vector": f"<{self.lanes} x {real}>",
             "mask": f"<{self.lanes} x i1>",
+            "bits": f"<{self.lanes} x i{8 * program.itemsize}>",
         }
         self._suffix = f"v{self.lanes}f{8 * program.itemsize}"
         kinds: dict[str, Kind] = {"p": "pointer", "i": "int"}
@@ -94,6 +96,8 @@ class Function(Code):
         x, y = self.integer(a), self.integer(b)
         if x.kind == "int":
             return self._emit("int", f"{_INT_OPERATORS[operator]} i64 {x.name}, {y.name}")
+        if x.kind == "bits":
+            return self._emit("bits", f"{_BIT_OPERATORS[operator]} {self._type(x)} {x.name}, {y.name}")
         return self._emit(x.kind, f"{_FLOAT_OPERATORS[operator]} {self._type(x)} {x.name}, {y.name}")
 
     def compare(self, operator: str, a: Int, b: Int) -> Value:
@@ -131,6 +135,31 @@ class Function(Code):
         return self._emit(
             yes.kind, f"select {self._type(condition)} {condition.name}, {type_} {yes.name}, {type_} {no.name}"
         )
+
+    def absolute(self, vector: Value) -> Value:
+        return self._intrinsic("fabs", vector)
+
+    def root(self, vector: Value) -> Value:
+        return self._intrinsic("sqrt", vector)
+
+    def with_sign(self, magnitude: Value, sign: Value) -> Value:
+        return self._intrinsic("copysign", magnitude, sign)
+
+    def _intrinsic(self, name: str, *vectors: Value) -> Value:
+        type_ = self._type(vectors[0])
+        full = f"llvm.{name}.{self._suffix if vectors[0].kind == 'vector' else f'f{8 * self.itemsize}'}"
+        self._declare(f"{type_} @{full}({', '.join([type_] * len(vectors))})")
+        return self._emit(vectors[0].kind, f"call {type_} @{full}({', '.join(f'{type_} {v.name}' for v in vectors)})")
+
+    def bits(self, vector: Value) -> Value:
+        return self._emit("bits", f"bitcast {self._type(vector)} {vector.name} to {self._types['bits']}")
+
+    def floats(self, bits: Value) -> Value:
+        return self._emit("vector", f"bitcast {self._type(bits)} {bits.name} to {self._types['vector']}")
+
+    def pattern(self, number: int) -> Value:
+        lane = f"i{8 * self.itemsize} {number}"
+        return Value(self, "bits", f"<{', '.join([lane] * self.lanes)}>")
 
     def first_lanes(self, count: Int) -> Value:
         if isinstance(count, int):

@@ -163,13 +163,15 @@ _pool: _Pool | None = None
 _making = threading.Lock()
 
 
-def run(kernel: int, args: int, items: int, grain: int, threads: int) -> None:
+def run(kernel: int, args: Any, items: int, grain: int, threads: int) -> None:
     """Call a kernel for all items, on as many threads; where another call is on the pool, on this thread alone.
 
     Parameters
     ----------
-    kernel, args : int
-        Addresses: of the machine code, and of its array of arguments.
+    kernel : int
+        The address of the machine code.
+    args : ctypes array or bytes
+        Its arguments.
     items, grain : int
         How many items there are, and how many a thread takes at a time.
     threads : int

@@ -1,6 +1,6 @@
 """What a kernel is told: the problem (what decides how to compute) and the epilogue (what follows each block)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -34,6 +34,9 @@ class ConvProblem:
         Bytes that the kernel may allocate beyond its result; None for no bound.
     backends : tuple of str
         The backends that may be used, the preferred one first.
+    prepared : dict
+        Where kernels keep what they have worked out for arrays of certain strides. A plan is made once for equal
+        problems, so it is worked out once.
     """
 
     geometry: ConvGeometry
@@ -43,6 +46,7 @@ class ConvProblem:
     threads: int
     max_workspace: int | None = None
     backends: tuple[str, ...] = ("numpy",)
+    prepared: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def itemsize(self) -> int:

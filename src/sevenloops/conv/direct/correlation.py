@@ -29,7 +29,7 @@ class Correlation:
 
     Attributes
     ----------
-    kernel : int
+    form : CorrelateForm
     values : dict
     segments : ndarray of int64
     scratch, sums : int
@@ -40,7 +40,7 @@ class Correlation:
     tiling : Tiling
     """
 
-    kernel: int
+    form: CorrelateForm
     values: dict[str, int]
     segments: Array
     scratch: int
@@ -121,7 +121,7 @@ def prepare(s: Source) -> Correlation:
         **r.strip,
     }
     return Correlation(
-        kernel=form.load(),
+        form=form,
         values=values,
         segments=np.array(r.segments, np.int64).reshape(-1),
         scratch=r.strip_floats * s.threads,

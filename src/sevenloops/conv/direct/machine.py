@@ -1,21 +1,20 @@
-"""direct on the backend "jit": the three passes on arrays, and when they can be used.
+"""direct on the backend "jit": the three passes on arrays, when they can be used, and what they cost.
 
 No matrix is ever made of the windows: each register tile reads the inputs where they are, or from a strip of rows that
 stays in the cache. Beyond the result there are the packed weights, a strip per thread, for the weight gradient its
 sums, and a copy of grad_output where its channels are not adjacent.
 """
 
+from math import prod
+
 import numpy as np
 
 from sevenloops.arrays import Array
 from sevenloops.conv.cost import Cost
-from sevenloops.conv.direct import correlation, multiplication
-from sevenloops.conv.direct.memory import Workspace, address, channels_adjacent, in_floats
-from sevenloops.conv.direct.packing import Packing, WeightPlaces, packing, unpacking
+from sevenloops.conv.direct.calls import CorrelateCall, MultiplyCall, address, in_floats
 from sevenloops.conv.direct.sources import input_grad_phases, layer_source
-from sevenloops.conv.direct.view import Source
 from sevenloops.conv.problem import ConvProblem, Epilogue
-from sevenloops.jit import correlate, multiply, pool, weights
+from sevenloops.jit import target
 
 __all__ = ["cost", "forward", "input_grad", "refusal", "weight_grad"]
 
@@ -27,86 +26,121 @@ def refusal(problem: ConvProblem) -> str | None:
     return None
 
 
-def cost(problem: ConvProblem) -> Cost:
-    """Return what a pass needs."""
-    g, size = problem.geometry, problem.itemsize
-    elements = g.batch * (g.in_channels * np.prod(g.input_size) + g.out_channels * g.pixels)
-    rate = 100e9 * 4 / size * problem.threads
-    moved = float(elements * size)
-    return Cost(seconds=g.flops / rate + moved / 20e9 + 2e-5, flops=g.flops, bytes=moved, workspace=0)
+# --- the passes --------------------------------------------------------------------------------------------------
 
 
 def forward(x: Array, weight: Array, out: Array, problem: ConvProblem, epilogue: Epilogue) -> None:
     """Multiply by the packed weights, starting from the bias."""
-    source, places = layer_source(
-        problem.geometry, in_floats(x), in_floats(weight), in_floats(out), problem.itemsize, problem.threads
-    )
-    _multiply(source, places, x, address(x), weight, epilogue.bias, address(out))
+    x, weight = _addressable(x), _addressable(weight)
+    key = (x.strides, weight.strides, out.strides)
+    call = problem.prepared.get(key)
+    if call is None:
+        call = problem.prepared[key] = MultiplyCall(
+            *layer_source(
+                problem.geometry, in_floats(x), in_floats(weight), in_floats(out), problem.itemsize, problem.threads
+            ),
+            problem.dtype,
+        )
+    call.run(address(x), address(weight), epilogue.bias, address(out))
 
 
 def input_grad(grad_output: Array, weight: Array, out: Array, problem: ConvProblem) -> None:
     """Multiply grad_output by the weights turned around, phase by phase of the strides."""
-    g, strides = problem.geometry, in_floats(out)
-    phases = input_grad_phases(
-        g, in_floats(grad_output), in_floats(weight), strides, problem.itemsize, problem.threads
-    )
-    if any(phase.source is None for phase in phases):
+    grad_output, weight = _addressable(grad_output), _addressable(weight)
+    key = (grad_output.strides, weight.strides, out.strides)
+    calls = problem.prepared.get(key)
+    if calls is None:
+        strides = in_floats(out)
+        phases = input_grad_phases(
+            problem.geometry, in_floats(grad_output), in_floats(weight), strides, problem.itemsize, problem.threads
+        )
+        calls = problem.prepared[key] = [
+            (
+                None if source is None or places is None else MultiplyCall(source, places, problem.dtype),
+                problem.itemsize * sum(f * s for f, s in zip(first, strides[2:])),
+            )
+            for source, places, first in phases
+        ]
+    if any(call is None for call, _ in calls):
         out[...] = 0
-    for source, places, first in phases:
-        if source is not None and places is not None:
-            start = address(out) + problem.itemsize * sum(f * s for f, s in zip(first, strides[2:]))
-            _multiply(source, places, grad_output, address(grad_output), weight, None, start)
-
-
-def _multiply(
-    source: Source, places: WeightPlaces, x: Array, x_address: int, weight: Array, bias: Array | None, out: int
-) -> None:
-    prepared = multiplication.prepare(source)
-    start = np.zeros(source.out_channels, x.dtype) if bias is None else np.ascontiguousarray(bias)
-    way = packing(source, prepared.order, prepared.tiling, places)
-    packed, scratch = Workspace(way.floats, x.dtype), Workspace(prepared.scratch, x.dtype)
-    _pack(way, weights.ARGUMENTS, packed.address, source=address(weight))
-    arguments = multiply.ARGUMENTS.pack(
-        {
-            **prepared.values,
-            "x": x_address + prepared.x_offset * source.itemsize,
-            "w": packed.address,
-            "start": address(start),
-            "out": out,
-            "residual": out,
-            "scratch": scratch.address,
-            "segments": address(prepared.segments),
-            "terms": address(prepared.terms),
-        }
-    )
-    pool.run(prepared.kernel, arguments, prepared.items, 1, source.threads)
-
-
-def _pack(way: Packing, layout: weights.Layout, packed: int, **more: int) -> None:
-    tables = {"packed": packed, "offsets": address(way.offsets), "places": address(way.places)}
-    grain = max(1, -(-way.items // (4 * way.threads)))
-    pool.run(way.kernel, layout.pack({**way.values, **tables, **more}), way.items, grain, way.threads)
+    for call, first in calls:
+        if call is not None:
+            call.run(address(grad_output), address(weight), None, address(out) + first)
 
 
 def weight_grad(grad_output: Array, x: Array, out: Array, problem: ConvProblem) -> None:
     """Add up the products of inputs and gradients, in slices of the pixels or parts of the channels."""
-    grad_output = channels_adjacent(grad_output)
-    source, places = layer_source(
-        problem.geometry, in_floats(x), in_floats(out), in_floats(grad_output), problem.itemsize, problem.threads
-    )
-    prepared = correlation.prepare(source)
-    sums, scratch = Workspace(prepared.sums, x.dtype), Workspace(prepared.scratch, x.dtype)
-    arguments = correlate.ARGUMENTS.pack(
-        {
-            **prepared.values,
-            "x": address(x) + prepared.x_offset * source.itemsize,
-            "grad": address(grad_output),
-            "sums": sums.address,
-            "scratch": scratch.address,
-            "segments": address(prepared.segments),
-        }
-    )
-    pool.run(prepared.kernel, arguments, prepared.items, 1, source.threads)
-    way = unpacking(source, prepared.order, prepared.tiling, places)
-    slices = {"slices": prepared.slices, "slice": prepared.values["sum_slice"]}
-    _pack(way, weights.UNPACK, sums.address, target=address(out), **slices)
+    grad_output, x = _channels_adjacent(_addressable(grad_output)), _addressable(x)
+    key = (grad_output.strides, x.strides, out.strides)
+    call = problem.prepared.get(key)
+    if call is None:
+        call = problem.prepared[key] = CorrelateCall(
+            *layer_source(
+                problem.geometry,
+                in_floats(x),
+                in_floats(out),
+                in_floats(grad_output),
+                problem.itemsize,
+                problem.threads,
+            )
+        )
+    call.run(address(x), address(grad_output), address(out))
+
+
+def _addressable(array: Array) -> Array:
+    """Return an array whose elements are whole numbers of elements apart, at aligned addresses: itself, or a copy."""
+    if array.flags.aligned and not any(stride % array.itemsize for stride in array.strides):
+        return array
+    return array.copy(order="K")
+
+
+def _channels_adjacent(array: Array) -> Array:
+    """Return an (N, C, *spatial) array whose channels are adjacent in memory: itself, or a copy."""
+    if array.strides[1] == array.itemsize or array.shape[1] == 1:
+        return array
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 1, -1)), -1, 1)
+
+
+# --- the cost ----------------------------------------------------------------------------------------------------
+
+_FLOPS = 100e9  # of one thread, float32, in vectors of 64 bytes
+_BANDWIDTH = 20e9
+_CALL_SECONDS = 1.5e-5
+
+
+def cost(problem: ConvProblem) -> Cost:
+    """Return what a pass needs, with arrays that lie in memory as the problem says."""
+    g, size, threads = problem.geometry, problem.itemsize, problem.threads
+    x, out = (_nominal(shape, problem.channels_last) for shape in (g.x_shape, g.out_shape))
+    x_last, out_last = (_nominal(shape, True) for shape in (g.x_shape, g.out_shape))
+    weight = _nominal(g.weight_shape, False)
+    copied = 0
+    if problem.direction == "forward":
+        sources = [layer_source(g, x, weight, out_last, size, threads)[0]]
+        space = max(map(MultiplyCall.workspace, sources))
+    elif problem.direction == "input_grad":
+        phases = input_grad_phases(g, out, weight, x_last, size, threads)
+        sources = [phase.source for phase in phases if phase.source is not None]
+        space = max(map(MultiplyCall.workspace, sources), default=0)
+    else:
+        copied = 0 if problem.channels_last else prod(g.out_shape) * size
+        sources = [layer_source(g, x, weight, out_last, size, threads)[0]]
+        space = max(map(CorrelateCall.workspace, sources)) + copied
+    lanes = target.current().vector_bytes // size
+    seconds = 0.0
+    for s in sources:
+        channels = -(-s.out_group // (lanes // 2)) * (lanes // 2)
+        flops = 2 * s.images * s.rows.outputs * s.columns.outputs * s.terms * channels * s.groups
+        seconds += flops / (_FLOPS * threads * lanes / 16) + _CALL_SECONDS
+    moved = float(size * (prod(g.x_shape) + prod(g.out_shape)) + 2 * copied + 2 * space)
+    return Cost(seconds + moved / _BANDWIDTH, float(g.flops), moved, space)
+
+
+def _nominal(shape: tuple[int, ...], last: bool) -> tuple[int, ...]:
+    """Return the strides, in elements, of an array of that shape with its channels last or not."""
+    order = [0, *range(2, len(shape)), 1] if last else range(len(shape))
+    strides, step = [0] * len(shape), 1
+    for axis in reversed(order):
+        strides[axis] = step
+        step *= shape[axis]
+    return tuple(strides)

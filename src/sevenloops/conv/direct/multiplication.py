@@ -28,8 +28,8 @@ class Multiplication:
 
     Attributes
     ----------
-    kernel : int
-        Its address.
+    form : MultiplyForm
+        Its kernel.
     values : dict
         The arguments but for the addresses.
     segments, terms : ndarray of int64
@@ -43,7 +43,7 @@ class Multiplication:
     tiling : Tiling
     """
 
-    kernel: int
+    form: MultiplyForm
     values: dict[str, int]
     segments: Array
     terms: Array
@@ -114,7 +114,7 @@ def prepare(s: Source, after: str | None = None, residual: bool = False) -> Mult
         **r.strip,
     }
     return Multiplication(
-        kernel=form.load(),
+        form=form,
         values=values,
         segments=np.array(segments, np.int64).reshape(-1),
         terms=np.array(terms, np.int64).reshape(-1),

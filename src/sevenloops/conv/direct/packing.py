@@ -38,7 +38,7 @@ class WeightPlaces:
 class Packing:
     """A way of packing or unpacking that only lacks its arrays."""
 
-    kernel: int
+    form: PackForm | UnpackForm
     values: dict[str, int]
     offsets: Array
     places: Array
@@ -88,12 +88,11 @@ def _make(s: Source, order: str, tiling: Tiling, w: WeightPlaces, unpacks: bool)
         "group": s.terms * tiling.padded,
         "channels": s.out_group,
     }
-    form = (UnpackForm if unpacks else PackForm)(
-        s.itemsize, tiling.lanes, tiling.vectors, tiling.last_vectors, adjacent
-    )
+    kind = UnpackForm if unpacks else PackForm
+    form = kind(s.itemsize, tiling.lanes, tiling.vectors, tiling.last_vectors, adjacent)
     floats = s.groups * s.terms * tiling.padded
     return Packing(
-        kernel=form.load(),
+        form=form,
         values=values,
         offsets=offsets,
         places=places,

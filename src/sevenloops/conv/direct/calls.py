@@ -1,0 +1,144 @@
+"""Calls of kernels that only lack the addresses of arrays: what is worked out once for a layer, and done every time."""
+
+import ctypes
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from sevenloops import runtime
+from sevenloops.arrays import Array
+from sevenloops.conv.direct import correlation, multiplication
+from sevenloops.conv.direct.packing import Packing, WeightPlaces, packing, unpacking
+from sevenloops.conv.direct.view import Source
+from sevenloops.jit import correlate, multiply, pool, weights
+from sevenloops.jit.arguments import Layout
+
+__all__ = ["CorrelateCall", "MultiplyCall", "address", "in_floats"]
+
+_LINE = 64  # bytes of a cache line
+
+
+def address(array: Array) -> int:
+    """Return the address of an array's first element."""
+    place: int = array.__array_interface__["data"][0]
+    return place
+
+
+def in_floats(array: Array) -> tuple[int, ...]:
+    """Return an array's strides, in elements."""
+    size = array.itemsize
+    return tuple([stride // size for stride in array.strides])
+
+
+def _workspace(bytes_: int) -> tuple[Array, int]:
+    """Allocate; return what holds the memory, and an address in it that is a multiple of a cache line."""
+    memory = runtime.empty((bytes_ + _LINE,), np.uint8)
+    start = address(memory)
+    return memory, start + -start % _LINE
+
+
+def _lines(floats: int, itemsize: int) -> int:
+    """Return the bytes of so many floats, in whole cache lines."""
+    return ceil(floats * itemsize / _LINE) * _LINE
+
+
+class _Call:
+    """A kernel, its arguments but for some addresses, and how its items are shared out."""
+
+    def __init__(
+        self, form: Any, layout: Layout, values: dict[str, int], items: int, grain: int, threads: int
+    ) -> None:
+        self._kernel: int = form.load()
+        self._arguments = layout.pack({**dict.fromkeys(layout.pointers, 0), **values})
+        self._type = type(self._arguments)
+        self._places = layout.place
+        self._items, self._grain, self._threads = items, grain, threads
+
+    def run(self, **addresses: int) -> None:
+        arguments = self._type.from_buffer_copy(self._arguments)
+        for name, value in addresses.items():
+            arguments[self._places[name]] = value
+        pool.run(self._kernel, ctypes.addressof(arguments), self._items, self._grain, self._threads)
+
+
+def _packing_call(way: Packing, layout: Layout, **more: int) -> _Call:
+    tables = {"offsets": address(way.offsets), "places": address(way.places)}
+    grain = max(1, ceil(way.items / (4 * way.threads)))
+    return _Call(way.form, layout, {**way.values, **tables, **more}, way.items, grain, way.threads)
+
+
+class MultiplyCall:
+    """The multiplication of an input by weights, which are packed every time.
+
+    Attributes
+    ----------
+    workspace : int
+        Bytes that a call allocates.
+    """
+
+    def __init__(self, source: Source, places: WeightPlaces, dtype: np.dtype[Any]) -> None:
+        prepared = multiplication.prepare(source)
+        way = packing(source, prepared.order, prepared.tiling, places)
+        self._keep = (prepared, way)  # their tables, of which the kernels have the addresses
+        self._pack = _packing_call(way, weights.ARGUMENTS)
+        tables = {"segments": address(prepared.segments), "terms": address(prepared.terms)}
+        values = {**prepared.values, **tables}
+        self._multiply = _Call(prepared.form, multiply.ARGUMENTS, values, prepared.items, 1, source.threads)
+        self._zeros = np.zeros(source.out_channels, dtype)
+        self._zero = address(self._zeros)
+        self._x_offset = prepared.x_offset * source.itemsize
+        self._packed_bytes = _lines(way.floats, source.itemsize)
+        self._bytes = self._packed_bytes + _lines(prepared.scratch, source.itemsize)
+
+    @staticmethod
+    def workspace(source: Source) -> int:
+        """Return the bytes that a call allocates."""
+        prepared = multiplication.prepare(source)
+        floats = source.groups * source.terms * prepared.tiling.padded
+        return _lines(floats, source.itemsize) + _lines(prepared.scratch, source.itemsize) + _LINE
+
+    def run(self, x: int, weight: int, bias: Array | None, out: int) -> None:
+        """Multiply; x, weight and out are the addresses of the arrays' first elements."""
+        memory, start = _workspace(self._bytes)
+        self._pack.run(source=weight, packed=start)
+        if bias is not None and not bias.flags.c_contiguous:
+            bias = bias.copy()
+        self._multiply.run(
+            x=x + self._x_offset,
+            w=start,
+            start=self._zero if bias is None else address(bias),
+            out=out,
+            residual=out,
+            scratch=start + self._packed_bytes,
+        )
+        del memory
+
+
+class CorrelateCall:
+    """The gradient of a weight."""
+
+    def __init__(self, source: Source, places: WeightPlaces) -> None:
+        prepared = correlation.prepare(source)
+        way = unpacking(source, prepared.order, prepared.tiling, places)
+        self._keep = (prepared, way)
+        values = {**prepared.values, "segments": address(prepared.segments)}
+        self._correlate = _Call(prepared.form, correlate.ARGUMENTS, values, prepared.items, 1, source.threads)
+        slices = {"slices": prepared.slices, "slice": prepared.values["sum_slice"]}
+        self._unpack = _packing_call(way, weights.UNPACK, **slices)
+        self._x_offset = prepared.x_offset * source.itemsize
+        self._sums_bytes = _lines(prepared.sums, source.itemsize)
+        self._bytes = self._sums_bytes + _lines(prepared.scratch, source.itemsize)
+
+    @staticmethod
+    def workspace(source: Source) -> int:
+        """Return the bytes that a call allocates."""
+        prepared = correlation.prepare(source)
+        return _lines(prepared.sums, source.itemsize) + _lines(prepared.scratch, source.itemsize) + _LINE
+
+    def run(self, x: int, grad: int, out: int) -> None:
+        """Add up the products; the arguments are the addresses of the arrays' first elements."""
+        memory, start = _workspace(self._bytes)
+        self._correlate.run(x=x + self._x_offset, grad=grad, sums=start, scratch=start + self._sums_bytes)
+        self._unpack.run(packed=start, target=out)
+        del memory

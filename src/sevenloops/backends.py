@@ -1,7 +1,7 @@
 """One table of kernels: (operation, direction, backend) -> function on plain arrays.
 
-An operation (a convolution algorithm, a pooling, an optimizer) is not a backend: Winograd's algorithm may have
-a NumPy implementation, one in machine code and one in WebAssembly. Each registers itself here, and callers ask for the
+An operation (a convolution algorithm, a pooling, an optimizer) is not a backend: Winograd's algorithm may have a
+NumPy implementation, one in machine code and one in WebAssembly. Each registers itself here, and callers ask for the
 best one there is, or for the one that the user has forced. A backend whose modules should not be imported before they
 are used registers the names of its kernels.
 """

@@ -1,4 +1,4 @@
-"""The array of 64-bit integers that a kernel is given: one list of names for those who write it and those who read it."""
+"""The array of 64-bit integers that a kernel is given: one list of names for who writes it and who reads it."""
 
 import ctypes
 from collections.abc import Iterable, Mapping

@@ -1,8 +1,9 @@
 """From a program to functions that can be called: LLVM compiles it, and its machine code is kept in the cache folder.
 
-A kernel has the signature ``void kernel(args, begin, end, thread)``: the address of an array of 64-bit integers (sizes
-and addresses), which of its items to do, and which thread it is. What was compiled once is loaded from a file named
-after everything that it depends on: the source of this package, the target, LLVM's version, the kernel's parameters.
+A kernel has the signature ``void kernel(args, begin, end, thread)``: the address of an array of 64-bit integers
+(sizes and addresses), which of its items to do, and which thread it is. What was compiled once is loaded from a file
+named after everything that it depends on: the source of this package, the target, LLVM's version, the kernel's
+parameters.
 """
 
 import ctypes
@@ -71,7 +72,7 @@ def _compile(text: str) -> bytes:
 
 
 def load_functions(name: str, symbols: tuple[str, ...], write: Callable[[], str]) -> list[int]:
-    """Return the addresses of functions: from this process, the cache folder, or by compiling what `write` returns."""
+    """Return the addresses of functions: of this process, from the cache folder, or compiled from `write()`."""
     import llvmlite.binding as llvm
 
     with _lock:

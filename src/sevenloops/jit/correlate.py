@@ -2,19 +2,20 @@
 
     dw[m, o] += Σ_pixels  x[pixel·stride + place_m] · grad_output[pixel, o]
 
-The roles of the forward tile's loops change: a tile is some terms (rows m: inputs that an output sees) by some vectors of
-output channels, and the innermost loop runs over the pixels of a block. Each slice of the pixels has sums of its own,
-in the order [group][block of channels][term][lane], which `sevenloops.jit.weights` adds up in a fixed order; large
-weights need no slices, since the threads share the blocks of channels.
+The roles of the forward tile's loops change: a tile is some terms (rows m: inputs that an output sees) by some
+vectors of output channels, and the innermost loop runs over the pixels of a block. Each slice of the pixels has sums
+of its own, in the order [group][block of channels][term][lane], which `sevenloops.jit.weights` adds up in a fixed
+order; large weights need no slices, since the threads share the blocks of channels.
 """
 
 from dataclasses import dataclass
 
 from sevenloops.jit import compiler
 from sevenloops.jit.arguments import Layout
-from sevenloops.jit.language import Value
+from sevenloops.jit.blocks import INTEGERS as BLOCKS
+from sevenloops.jit.blocks import locate
+from sevenloops.jit.language import Int, Value
 from sevenloops.jit.llvm import Function, Program
-from sevenloops.jit.strip import INTEGERS as STRIP
 from sevenloops.jit.strip import Kind, define_strip
 from sevenloops.jit.target import Target
 
@@ -28,15 +29,7 @@ ARGUMENTS = Layout(
         "channel_parts",
         "blocks_in_slice",
         "pixel_blocks",
-        "column_blocks",
-        "row_blocks",
-        "rows",
-        "columns",
-        "rows_at_once",
-        "columns_at_once",
-        "x_image",
-        "x_row",
-        "x_column",
+        *BLOCKS,
         "step",
         "grad_image",
         "grad_row",
@@ -54,12 +47,6 @@ ARGUMENTS = Layout(
         "bundles",
         "tall",
         "short",
-        "strip_floats",
-        "row_advance",
-        "row_reach",
-        "column_advance",
-        "column_reach",
-        *STRIP,
     ),
 )
 
@@ -174,36 +161,16 @@ class CorrelateForm:
             first_pixels = slice_ * get["blocks_in_slice"]
             end_pixels = code.minimum(first_pixels + get["blocks_in_slice"], get["pixel_blocks"])
             with code.loop(first_pixels, end_pixels) as pixels:
-                column_block, rest = pixels % get["column_blocks"], pixels // get["column_blocks"]
-                row_block, image = rest % get["row_blocks"], rest // get["row_blocks"]
-                row_begin = row_block * get["rows_at_once"]
-                row_end = code.minimum(row_begin + get["rows_at_once"], get["rows"])
-                column_begin = column_block * get["columns_at_once"]
-                column_end = code.minimum(column_begin + get["columns_at_once"], get["columns"])
+                at = locate(code, get, args, pixels, thread, strip_maker)
                 resume = code.select(pixels.equals(first_pixels), code.integer(0), code.integer(1))
-                grad = code.address(get["grad"], image * get["grad_image"] + row_begin * get["grad_row"])
-                grad = code.address(grad, column_begin * get["grad_column"])
-                source = code.address(get["x"], image * get["x_image"])
-                if strip_maker is None:
-                    x_block = code.address(source, row_begin * get["x_row"] + column_begin * get["x_column"])
-                else:
-                    x_block = code.address(get["scratch"], thread * get["strip_floats"])
-                    code.call(
-                        strip_maker,
-                        args,
-                        source,
-                        x_block,
-                        row_begin * get["row_advance"],
-                        (row_end - 1) * get["row_advance"] + get["row_reach"],
-                        column_begin * get["column_advance"],
-                        (column_end - 1) * get["column_advance"] + get["column_reach"],
-                    )
+                grad = code.address(get["grad"], at.image * get["grad_image"] + at.row_begin * get["grad_row"])
+                grad = code.address(grad, at.column_begin * get["grad_column"])
                 with code.loop(0, get["groups"]) as group:
-                    x_group = code.address(x_block, group * get["x_group"])
+                    x_group = code.address(at.x, group * get["x_group"])
                     grad_group = code.address(grad, group * get["grad_group"])
                     sums = code.address(get["sums"], slice_ * get["sum_slice"] + group * get["sum_group"])
 
-                    def block(b, vectors, last):
+                    def block(b: Int, vectors: int, last: Int) -> None:
                         width = vectors * self.lanes
                         gradients = code.address(grad_group, b * (self.vectors * self.lanes))
                         length = get["tall"] * self.tall + get["short"] * self.short
@@ -220,8 +187,8 @@ class CorrelateForm:
                                         table,
                                         get["x_row"],
                                         get["x_column"],
-                                        row_end - row_begin,
-                                        column_end - column_begin,
+                                        at.row_end - at.row_begin,
+                                        at.column_end - at.column_begin,
                                         gradients,
                                         get["grad_row"],
                                         get["grad_column"],

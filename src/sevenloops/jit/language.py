@@ -1,4 +1,4 @@
-"""The kernel language: numbers, addresses and vectors of a program that is being written, and the code that writes it.
+"""The kernel language: numbers, addresses and vectors of a program that is being written, and what writes it.
 
 A kernel is a Python function that is run once, to write a program. What it does with Python numbers happens then;
 what it does with a `Value` becomes an instruction. So the same source gives a program in which a stride is a constant
@@ -26,7 +26,8 @@ Kind: TypeAlias = Literal["int", "pointer", "bool", "real", "vector", "mask", "b
 class Value:
     """Something that the program will know: the result of an instruction, or an argument.
 
-    Arithmetic with it writes instructions. Integers may be mixed with Python's, floats and vectors only with their like.
+    Arithmetic with it writes instructions. Integers may be mixed with Python's, floats and vectors only with their
+    like.
     """
 
     __slots__ = ("code", "kind", "name")
@@ -106,12 +107,14 @@ class Code:
 
     Attributes
     ----------
+    name : str
     lanes : int
         Floats in a vector.
     itemsize : int
         Bytes of a float: 4 or 8.
     """
 
+    name: str
     lanes: int
     itemsize: int
 

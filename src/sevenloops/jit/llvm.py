@@ -286,7 +286,6 @@ class Function(Code):
         self._lines.append(f"{end}:")
 
     def call(self, function: Code, *arguments: Int) -> None:
-        assert isinstance(function, Function)
         given = ", ".join(f"{self._type(v)} {v.name}" for v in map(self.integer, arguments))
         self._do(f"call void @{function.name}({given})")
 

@@ -1,12 +1,12 @@
 """The kernel of direct convolution: blocks of outputs, each a sum of register tiles.
 
-An item is a block of an image's output rows and columns, for some of the blocks of output channels. Where the input is
-padded, or its memory is not in the tile's order, the item makes its strip first. Then, block by block of the sum's
+An item is a block of an image's output rows and columns, for some of the blocks of output channels. Where the input
+is padded, or its memory is not in the tile's order, the item makes its strip first. Then, block by block of the sum's
 terms (as many as leave the block's weights in the second-level cache), block by block of output channels, row by row,
 tile by tile.
 
-What is called a column here need not be one: the host names the axes so that tiles run along a long one (in a pointwise
-convolution all pixels of all images are one row).
+What is called a column here need not be one: the host names the axes so that tiles run along a long one (in a
+pointwise convolution all pixels of all images are one row).
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from sevenloops.jit import compiler
 from sevenloops.jit.activation import ACTIVATIONS
 from sevenloops.jit.arguments import Layout
+from sevenloops.jit.blocks import INTEGERS as BLOCKS
+from sevenloops.jit.blocks import locate
+from sevenloops.jit.language import Int
 from sevenloops.jit.llvm import Program
-from sevenloops.jit.strip import INTEGERS as STRIP
 from sevenloops.jit.strip import Kind, define_strip
 from sevenloops.jit.target import Target
 from sevenloops.jit.tile import FINISH, RESUME, define_tile
@@ -31,20 +33,11 @@ _COUNTS = tuple(f"{where}_{i}" for where in ("inner", "last") for i in range(HEI
 ARGUMENTS = Layout(
     ("x", "w", "start", "out", "residual", "scratch", "segments", "terms"),
     (
-        # the decoding of an item, innermost first: parts of the channels' blocks, columns, rows, images
-        "channel_parts",
-        "column_blocks",
-        "row_blocks",
-        "rows",
-        "columns",
-        "rows_at_once",
-        "columns_at_once",
+        "channel_parts",  # an item is a part of the channels' blocks and a block of positions
+        *BLOCKS,
         # tiles of each height in a block of columns: in any but the last, in the last
         *_COUNTS,
-        # strides, in floats, of an output row and column in the input (or the strip), and of images
-        "x_image",
-        "x_row",
-        "x_column",
+        # strides, in floats, of a segment's inputs, and of the output's positions
         "step",
         "out_image",
         "out_row",
@@ -60,13 +53,6 @@ ARGUMENTS = Layout(
         "last",
         # blocks of the sum's terms: (first segment, segments, first term) in the array `terms`
         "term_blocks",
-        # strips: positions of the strip's axes per output row and column, and those that a kernel covers
-        "strip_floats",
-        "row_advance",
-        "row_reach",
-        "column_advance",
-        "column_reach",
-        *STRIP,
     ),
 )
 
@@ -137,37 +123,17 @@ class MultiplyForm:
 
         with code.loop(begin, end) as item:
             part, rest = item % get["channel_parts"], item // get["channel_parts"]
-            column_block, rest = rest % get["column_blocks"], rest // get["column_blocks"]
-            row_block, image = rest % get["row_blocks"], rest // get["row_blocks"]
-            row_begin = row_block * get["rows_at_once"]
-            row_end = code.minimum(row_begin + get["rows_at_once"], get["rows"])
-            column_begin = column_block * get["columns_at_once"]
-            is_last = (column_block + 1).equals(get["column_blocks"])
-            counts = [code.select(is_last, get[f"last_{i}"], get[f"inner_{i}"]) for i in range(len(self.heights))]
-            out_image = code.address(get["out"], image * get["out_image"] + column_begin * get["out_column"])
-            residual_image = code.address(
-                get["residual"], image * get["out_image"] + column_begin * get["out_column"]
-            )
-            source = code.address(get["x"], image * get["x_image"])
-            if strip_maker is None:
-                x_block = code.address(source, row_begin * get["x_row"] + column_begin * get["x_column"])
-            else:
-                x_block = code.address(get["scratch"], thread * get["strip_floats"])
-                column_end = code.minimum(column_begin + get["columns_at_once"], get["columns"])
-                code.call(
-                    strip_maker,
-                    args,
-                    source,
-                    x_block,
-                    row_begin * get["row_advance"],
-                    (row_end - 1) * get["row_advance"] + get["row_reach"],
-                    column_begin * get["column_advance"],
-                    (column_end - 1) * get["column_advance"] + get["column_reach"],
-                )
+            at = locate(code, get, args, rest, thread, strip_maker)
+            row_begin, row_end = at.row_begin, at.row_end
+            counts = [
+                code.select(at.is_last_column, get[f"last_{i}"], get[f"inner_{i}"]) for i in range(len(self.heights))
+            ]
+            out_place = at.image * get["out_image"] + at.column_begin * get["out_column"]
+            out_image, residual_image = (code.address(get[name], out_place) for name in ("out", "residual"))
             first_block = part * get["blocks_in_part"]
             end_block = code.minimum(first_block + get["blocks_in_part"], get["channel_blocks"])
             with code.loop(0, get["groups"]) as group:
-                x_group = code.address(x_block, group * get["x_group"])
+                x_group = code.address(at.x, group * get["x_group"])
                 with code.loop(0, get["term_blocks"]) as t:
                     first_segment = code.load_int(get["terms"], t * 3)
                     segments = code.load_int(get["terms"], t * 3 + 1)
@@ -177,7 +143,7 @@ class MultiplyForm:
                     finish = code.select((t + 1).equals(get["term_blocks"]), code.integer(FINISH), code.integer(0))
                     flags = resume + finish
 
-                    def block(b, vectors, last):
+                    def block(b: Int, vectors: int, last: Int) -> None:
                         width = vectors * self.lanes
                         channel = group * get["out_group"] + b * (self.vectors * self.lanes)
                         w = code.address(get["w"], group * get["w_group"] + b * get["w_block"] + first_term * width)

@@ -1,9 +1,9 @@
 """The threads that run machine code: they wait for work outside the interpreter, so that handing it out is quick.
 
-A parallel call gives a kernel a number of items; threads take `grain` of them at a time until none is left. The calling
-thread works too. The others spin for a moment after each call, since the next layer of a network follows within
-microseconds, then sleep until they are woken. Which thread does which items is left open, so kernels make no result
-depend on it.
+A parallel call gives a kernel a number of items; threads take `grain` of them at a time until none is left. The
+calling thread works too. The others spin for a moment after each call, since the next layer of a network follows
+within microseconds, then sleep until they are woken. Which thread does which items is left open, so kernels make no
+result depend on it.
 
 Measured on two cores: an empty call takes about 1 µs while the other thread spins, 20 µs when it sleeps; Numba's
 workqueue layer takes 11 µs, and aborts the process when two threads call at once.
@@ -11,6 +11,7 @@ workqueue layer takes 11 µs, and aborts the process when two threads call at on
 
 import ctypes
 import os
+import platform
 import threading
 from _thread import allocate_lock
 from typing import Any
@@ -155,6 +156,7 @@ class _Pool:
                     self._beds[index].release()
 
     def close(self) -> None:
+        """Let the threads end."""
         self._closed = True
         self.wake()
 
@@ -186,7 +188,7 @@ def run(kernel: int, args: Any, items: int, grain: int, threads: int) -> None:
             finally:
                 pool.lock.release()
             return
-    _plain()(kernel)(args, 0, items, 0)
+    compiler.Kernel(kernel)(args, 0, items, 0)
 
 
 def _make(threads: int) -> _Pool:
@@ -199,21 +201,17 @@ def _make(threads: int) -> _Pool:
         return _pool
 
 
-def _plain():
-    return compiler.Kernel
-
-
-def _functions():
-    import platform
-
+def _functions() -> tuple[Any, Any]:
+    """Return the functions of the caller and of the others."""
     pause = _PAUSE.get({"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine()), "")
-    text = lambda: _TEXT.replace("NAME", "pool").replace("PAUSE", pause)
-    addresses = compiler.load_functions("pool", ("pool_call", "pool_help"), text)
+    text = _TEXT.replace("NAME", "pool").replace("PAUSE", pause)
+    addresses = compiler.load_functions("pool", ("pool_call", "pool_help"), lambda: text)
     p, i = ctypes.c_void_p, ctypes.c_int64
     return ctypes.CFUNCTYPE(None, p, p, p, i, i)(addresses[0]), ctypes.CFUNCTYPE(i, p, i, i, i)(addresses[1])
 
 
 def _forget() -> None:
+    """Drop what a forked child has of its parent's threads."""
     global _pool, _making
     _pool = None
     _making = threading.Lock()

@@ -40,8 +40,8 @@ INTEGERS = (
 def define_strip(program: Program, name: str, kind: Kind, layout: Layout) -> Function:
     """Write the function that makes a strip.
 
-    Its parameters: args (the kernel's), source (the address of position (0, 0) of the strip's axes in the image, which
-    may lie outside), strip, and the rows and columns as row_begin, row_end, column_begin, column_end.
+    Its parameters: args (the kernel's), source (the address of position (0, 0) of the strip's axes in the image,
+    which may lie outside), strip, and the rows and columns as row_begin, row_end, column_begin, column_end.
     """
     code = program.function(name, "pppiiii")
     args, source, strip, row_begin, row_end, column_begin, column_end = code.arguments

@@ -3,10 +3,10 @@
     out[m, v] = start[m, v] + Σ_s Σ_j  x[m·pixel_stride + offset_s + j·step] · w[k, v]        k = (s, j)
 
 The sums stay in registers. The taps of a kernel are segments: runs of inputs that lie one after another (or `step`
-apart) in memory, of which a table gives the offset from the pixel and the length. For channels-last memory a segment is
-a row of the kernel with all its channels, for channels-first memory a row of one channel. The weights lie in the order
-in which they are used. An iteration loads the weights' vectors once and each pixel's number once, for rows · vectors
-multiplications.
+apart) in memory, of which a table gives the offset from the pixel and the length. For channels-last memory a segment
+is a row of the kernel with all its channels, for channels-first memory a row of one channel. The weights lie in the
+order in which they are used. An iteration loads the weights' vectors once and each pixel's number once, for rows ·
+vectors multiplications.
 """
 
 from sevenloops.jit.activation import Activation
@@ -18,8 +18,8 @@ __all__ = ["FINISH", "RESUME", "define_tile"]
 #: Flags of a call: begin with what is in `out`, not with the bias; apply what follows the sum.
 RESUME, FINISH = 1, 2
 
-# Pixels that share a pointer: x86 and ARM address a pointer, and one or two strides further, in the instruction itself.
-# With a pointer for each pixel there are more of them than registers.
+# Pixels that share a pointer: x86 and ARM address a pointer, and one or two strides further, in the instruction
+# itself. With a pointer for each pixel there are more of them than registers.
 _SHARING = 3
 
 

@@ -1,8 +1,8 @@
 """Weights in the order in which the register tile reads them, and back.
 
-The packed array is [group][block of channels][term][lane]: the terms of the sum in the order of the segments, each with
-the vectors of a block of output channels. Lanes beyond the last channel are zero. The host gives two tables: for each
-term, in the order of the source, its offset in the source and its place among the terms.
+The packed array is [group][block of channels][term][lane]: the terms of the sum in the order of the segments, each
+with the vectors of a block of output channels. Lanes beyond the last channel are zero. The host gives two tables: for
+each term, in the order of the source, its offset in the source and its place among the terms.
 """
 
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ class UnpackForm:
             channel = vector * lanes
             packed = code.address(get["packed"], group * get["group"] + block * get["block"] + within * lanes)
             to = code.address(get["target"], group * get["target_group"] + channel * get["target_channel"])
-            count = code.minimum(get["channels"] - channel, lanes)
+            count = code.integer(code.minimum(get["channels"] - channel, lanes))
             mask = code.first_lanes(count)
 
             def total(term: Int) -> Value:
@@ -90,7 +90,7 @@ class UnpackForm:
                 with code.loop(0, terms) as t:
                     code.store(total(t), to, code.load_int(get["offsets"], t), mask)
             else:
-                squares: Int = 0
+                squares: Int = code.integer(0)
                 if self.adjacent == "terms":
                     squares = code.select(count < lanes, code.integer(0), terms - terms % lanes)
                     with code.loop(0, squares, lanes) as t:
@@ -178,8 +178,8 @@ class PackForm:
             place = code.address(packed, code.load_int(get["places"], t) * width)
             first = code.address(source, code.load_int(get["offsets"], t))
             with code.when(count >= lanes):
-                for lane in range(lanes):
-                    code.store(code.load_real(first, get["source_channel"] * lane), place, lane)
+                for i in range(lanes):
+                    code.store(code.load_real(first, get["source_channel"] * i), place, i)
             with code.when(count < lanes):
                 code.store(code.zero(), place)
                 with code.loop(0, count) as lane:

@@ -1,4 +1,4 @@
-"""Calls of kernels that only lack the addresses of arrays: what is worked out once for a layer, and done every time."""
+"""Calls of kernels that only lack the addresses of arrays: worked out once for a layer, then done every time."""
 
 import ctypes
 from math import ceil

@@ -8,7 +8,7 @@ import numpy as np
 
 from sevenloops.arrays import Array
 from sevenloops.conv.direct.tiling import Tiling, choose, heights
-from sevenloops.conv.direct.view import Source, blocks, runs, view
+from sevenloops.conv.direct.view import Source, block_arguments, blocks, first_seen, runs, view
 from sevenloops.jit import target
 from sevenloops.jit.correlate import CorrelateForm
 
@@ -73,11 +73,11 @@ def prepare(s: Source) -> Correlation:
         if floats * s.itemsize > _PRIVATE_BYTES and tiling.blocks >= s.threads:
             parts = min(tiling.blocks, 4 * s.threads)
         else:
-            slices = min(s.threads, b.count)
+            slices = min(s.threads, b.total)
     blocks_in_part = ceil(tiling.blocks / parts)
     parts = ceil(tiling.blocks / blocks_in_part)
-    blocks_in_slice = ceil(b.count / slices)
-    slices = ceil(b.count / blocks_in_slice)
+    blocks_in_slice = ceil(b.total / slices)
+    slices = ceil(b.total / blocks_in_slice)
     form = CorrelateForm(
         s.itemsize,
         tiling.lanes,
@@ -92,16 +92,7 @@ def prepare(s: Source) -> Correlation:
     values = {
         "channel_parts": parts,
         "blocks_in_slice": blocks_in_slice,
-        "pixel_blocks": b.count,
-        "column_blocks": b.column_blocks,
-        "row_blocks": b.row_blocks,
-        "rows": v.rows.size,
-        "columns": v.columns.size,
-        "rows_at_once": b.rows,
-        "columns_at_once": b.columns,
-        "x_image": v.images.x,
-        "x_row": s.rows.advance * r.strip["strip_row"] if v.strip else v.rows.x,
-        "x_column": s.columns.advance * r.strip["strip_column"] if v.strip else v.columns.x,
+        "pixel_blocks": b.total,
         "step": r.step,
         "grad_image": v.images.out,
         "grad_row": v.rows.out,
@@ -118,7 +109,7 @@ def prepare(s: Source) -> Correlation:
         "bundles": segments // bundle,
         "tall": tall_count,
         "short": short_count,
-        **r.strip,
+        **block_arguments(s, v, b, r),
     }
     return Correlation(
         form=form,
@@ -128,7 +119,7 @@ def prepare(s: Source) -> Correlation:
         sums=floats * slices,
         slices=slices,
         items=parts * slices,
-        x_offset=s.rows.low * s.rows.x_stride + s.columns.low * s.columns.x_stride if v.strip else 0,
+        x_offset=first_seen(s, v),
         order=r.order,
         tiling=tiling,
     )

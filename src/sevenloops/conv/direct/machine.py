@@ -1,8 +1,8 @@
 """direct on the backend "jit": the three passes on arrays, when they can be used, and what they cost.
 
-No matrix is ever made of the windows: each register tile reads the inputs where they are, or from a strip of rows that
-stays in the cache. Beyond the result there are the packed weights, a strip per thread, for the weight gradient its
-sums, and a copy of grad_output where its channels are not adjacent.
+No matrix is ever made of the windows: each register tile reads the inputs where they are, or from a strip of rows
+that stays in the cache. Beyond the result there are the packed weights, a strip per thread, for the weight gradient
+its sums, and a copy of grad_output where its channels are not adjacent.
 """
 
 from math import prod

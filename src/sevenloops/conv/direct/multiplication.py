@@ -12,7 +12,7 @@ import numpy as np
 
 from sevenloops.arrays import Array
 from sevenloops.conv.direct.tiling import Tiling, choose, heights
-from sevenloops.conv.direct.view import Source, blocks, runs, view
+from sevenloops.conv.direct.view import Source, block_arguments, blocks, first_seen, runs, view
 from sevenloops.jit import target
 from sevenloops.jit.multiply import HEIGHTS, MultiplyForm
 
@@ -61,7 +61,7 @@ def prepare(s: Source, after: str | None = None, residual: bool = False) -> Mult
     tiling = choose(s.out_group, v.columns.size, s.itemsize, target.current())
     b = blocks(s, v, tiling.rows, 4 * s.threads if s.threads > 1 else 1)
     r = runs(s, v, b)
-    parts = min(tiling.blocks, ceil(2 * s.threads / b.count)) if 1 < s.threads and b.count < 2 * s.threads else 1
+    parts = min(tiling.blocks, ceil(2 * s.threads / b.total)) if s.threads > 1 and b.total < 2 * s.threads else 1
     blocks_in_part = ceil(tiling.blocks / parts)
     parts = ceil(tiling.blocks / blocks_in_part)
 
@@ -88,16 +88,7 @@ def prepare(s: Source, after: str | None = None, residual: bool = False) -> Mult
     )
     values = {
         "channel_parts": parts,
-        "column_blocks": b.column_blocks,
-        "row_blocks": b.row_blocks,
-        "rows": v.rows.size,
-        "columns": v.columns.size,
-        "rows_at_once": b.rows,
-        "columns_at_once": b.columns,
         **counts,
-        "x_image": v.images.x,
-        "x_row": s.rows.advance * r.strip["strip_row"] if v.strip else v.rows.x,
-        "x_column": s.columns.advance * r.strip["strip_column"] if v.strip else v.columns.x,
         "step": r.step,
         "out_image": v.images.out,
         "out_row": v.rows.out,
@@ -111,7 +102,7 @@ def prepare(s: Source, after: str | None = None, residual: bool = False) -> Mult
         "w_block": s.terms * tiling.width,
         "last": tiling.last,
         "term_blocks": len(terms),
-        **r.strip,
+        **block_arguments(s, v, b, r),
     }
     return Multiplication(
         form=form,
@@ -119,8 +110,8 @@ def prepare(s: Source, after: str | None = None, residual: bool = False) -> Mult
         segments=np.array(segments, np.int64).reshape(-1),
         terms=np.array(terms, np.int64).reshape(-1),
         scratch=r.strip_floats * s.threads,
-        items=b.count * parts,
-        x_offset=s.rows.low * s.rows.x_stride + s.columns.low * s.columns.x_stride if v.strip else 0,
+        items=b.total * parts,
+        x_offset=first_seen(s, v),
         order=r.order,
         tiling=tiling,
     )

@@ -53,7 +53,8 @@ def input_grad_phases(
     """Return the phases of a layer's input gradient; grad, weight and out are strides in floats.
 
     Input position i = f + s·q gets weight[t] · grad_output[j] for the taps t with i + p - t·d = s·j. So the positions
-    of one phase f form a convolution of grad_output of stride 1 with every s-th tap or so, at j = q + (f + p - t·d)/s.
+    of one phase f form a convolution of grad_output of stride 1 with every s-th tap or so, at j = q + (f + p -
+    t·d)/s.
     """
     along = []
     for inputs, outputs, s, d, (before, _), kernel, gs, ws, outs in zip(
@@ -87,6 +88,6 @@ def input_grad_phases(
             itemsize,
             threads,
         )
-        taps = tuple(map(sum, product(*(places for _, _, places in parts))))
-        result.append(Phase(source, WeightPlaces(weight[1], weight[0], weight[0] * g.group_out, taps), first))
+        places = tuple(map(sum, product(*(along_axis for _, _, along_axis in parts))))
+        result.append(Phase(source, WeightPlaces(weight[1], weight[0], weight[0] * g.group_out, places), first))
     return tuple(result)

@@ -1,4 +1,4 @@
-"""The choice of register tiles: how many pixels by how many vectors of output channels, and how wide the vectors are."""
+"""The choice of register tiles: pixels, vectors of output channels, and how wide the vectors are."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -51,7 +51,7 @@ class Tiling:
 @lru_cache(maxsize=4096)
 def choose(channels: int, pixels: int, itemsize: int, target: Target) -> Tiling:
     """Return the tiles that take the fewest cycles for that many output channels and adjacent pixels."""
-    best: tuple[float, Tiling] | None = None
+    found: list[tuple[float, Tiling]] = []
     widest = target.vector_bytes // itemsize
     for lanes in (widest, widest // 2):
         if lanes < 2:
@@ -71,13 +71,9 @@ def choose(channels: int, pixels: int, itemsize: int, target: Target) -> Tiling:
                     per_layer += _cycles(short, vectors, lanes / widest) * (blocks - 1) + _cycles(
                         short, last_vectors, lanes / widest
                     )
-                if best is None or per_layer < best[0] * (1 - 1e-9):
-                    best = (
-                        per_layer,
-                        Tiling(lanes, rows, vectors, last_vectors, blocks, channels - (total - 1) * lanes),
-                    )
-    assert best is not None
-    return best[1]
+                last = channels - (total - 1) * lanes
+                found.append((per_layer, Tiling(lanes, rows, vectors, last_vectors, blocks, last)))
+    return min(found, key=lambda pair: pair[0])[1]
 
 
 def _cycles(rows: int, vectors: int, width: float) -> float:

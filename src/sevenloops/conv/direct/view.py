@@ -1,7 +1,7 @@
 """How a kernel looks at an input: as it lies in memory or through strips, along which axes, in which runs.
 
-Everything here is about places; it serves the multiplication of an input by weights and that of an input by a gradient
-alike, since both need, for every output position, the inputs under the kernel's taps.
+Everything here is about places; it serves the multiplication of an input by weights and that of an input by a
+gradient alike, since both need, for every output position, the inputs under the kernel's taps.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,19 @@ from typing import NamedTuple
 
 from sevenloops.jit.strip import Kind
 
-__all__ = ["Axis", "Blocks", "Extent", "Runs", "Source", "View", "blocks", "runs", "view"]
+__all__ = [
+    "Axis",
+    "Blocks",
+    "Extent",
+    "Runs",
+    "Source",
+    "View",
+    "block_arguments",
+    "blocks",
+    "first_seen",
+    "runs",
+    "view",
+]
 
 # Bytes of inputs and outputs of a block, which should stay in the second-level cache beside the weights.
 _BLOCK_BYTES = 256 * 1024
@@ -165,7 +177,7 @@ class Blocks(NamedTuple):
     columns: int
     row_blocks: int
     column_blocks: int
-    count: int
+    total: int
 
 
 def blocks(s: Source, v: View, tile: int, least: int, floor: int = 0) -> Blocks:
@@ -194,9 +206,9 @@ def blocks(s: Source, v: View, tile: int, least: int, floor: int = 0) -> Blocks:
         row_blocks, column_blocks = ceil(v.rows.size / rows), ceil(v.columns.size / columns)
         return Blocks(rows, columns, row_blocks, column_blocks, v.images.size * row_blocks * column_blocks)
 
-    while cut().count < least and rows > 1:
+    while cut().total < least and rows > 1:
         rows = ceil(rows / 2)
-    while cut().count < least and columns > 2 * tile:
+    while cut().total < least and columns > 2 * tile:
         columns = ceil(columns / 2 / tile) * tile
     return cut()
 
@@ -216,8 +228,8 @@ class Runs(NamedTuple):
         Floats from one group's inputs to the next.
     strip_floats : int
         Size of a strip.
-    strip : dict
-        What the kernel is told of it.
+    strides : tuple of int
+        Floats from a row, column and channel of the strip, or the input, to the next.
     """
 
     segments: list[tuple[int, int]]
@@ -225,7 +237,7 @@ class Runs(NamedTuple):
     order: str
     group: int
     strip_floats: int
-    strip: dict[str, int]
+    strides: tuple[int, int, int]
 
 
 def runs(s: Source, v: View, b: Blocks) -> Runs:
@@ -253,8 +265,23 @@ def runs(s: Source, v: View, b: Blocks) -> Runs:
         segments = [(i * channel + r + column_places[0], count) for i in range(s.in_group) for r in row_places]
     else:
         segments = [(r + c, s.in_group) for r in row_places for c in column_places]
-    told = {
-        "strip_floats": floats,
+    return Runs(segments, step, order, s.in_group * channel, floats, (row, column, channel))
+
+
+def block_arguments(s: Source, v: View, b: Blocks, r: Runs) -> dict[str, int]:
+    """Return what kernels are told of blocks and strips: see `sevenloops.jit.blocks`."""
+    row, column, channel = r.strides
+    return {
+        "column_blocks": b.column_blocks,
+        "row_blocks": b.row_blocks,
+        "rows": v.rows.size,
+        "columns": v.columns.size,
+        "rows_at_once": b.rows,
+        "columns_at_once": b.columns,
+        "x_image": v.images.x,
+        "x_row": s.rows.advance * row if v.strip else v.rows.x,
+        "x_column": s.columns.advance * column if v.strip else v.columns.x,
+        "strip_floats": r.strip_floats,
         "row_advance": s.rows.advance,
         "row_reach": s.rows.reach,
         "column_advance": s.columns.advance,
@@ -271,4 +298,8 @@ def runs(s: Source, v: View, b: Blocks) -> Runs:
         "strip_column": column,
         "strip_channel": channel,
     }
-    return Runs(segments, step, order, s.in_group * channel, floats, told)
+
+
+def first_seen(s: Source, v: View) -> int:
+    """Return the floats from the input's first element to where kernels count positions from; it may lie outside."""
+    return s.rows.low * s.rows.x_stride + s.columns.low * s.columns.x_stride if v.strip else 0

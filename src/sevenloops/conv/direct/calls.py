@@ -8,10 +8,11 @@ import numpy as np
 
 from sevenloops import runtime
 from sevenloops.arrays import Array
-from sevenloops.conv.direct import correlation, multiplication
+from sevenloops.conv.direct import correlation, depthwise, multiplication
 from sevenloops.conv.direct.packing import Packing, WeightPlaces, packing, unpacking
 from sevenloops.conv.direct.view import Source
 from sevenloops.jit import correlate, multiply, pool, weights
+from sevenloops.jit import depthwise as kernels
 from sevenloops.jit.arguments import Layout
 
 __all__ = ["CorrelateCall", "MultiplyCall", "address", "in_floats"]
@@ -78,13 +79,20 @@ class MultiplyCall:
     """
 
     def __init__(self, source: Source, places: WeightPlaces, dtype: np.dtype[Any]) -> None:
-        prepared = multiplication.prepare(source)
-        way = packing(source, prepared.order, prepared.tiling, places)
+        prepared: multiplication.Multiplication | depthwise.Depthwise
+        if depthwise.is_depthwise(source):
+            prepared = depthwise.prepare(source)
+            layer, places = depthwise.as_layer(source, places)
+            way = packing(layer, "rci", prepared.tiling, places)
+            layout, tables = kernels.FORWARD, {}
+        else:
+            prepared = multiplication.prepare(source)
+            way = packing(source, prepared.order, prepared.tiling, places)
+            layout, tables = multiply.ARGUMENTS, {"terms": address(prepared.terms)}
         self._keep = (prepared, way)  # their tables, of which the kernels have the addresses
         self._pack = _packing_call(way, weights.ARGUMENTS)
-        tables = {"segments": address(prepared.segments), "terms": address(prepared.terms)}
-        values = {**prepared.values, **tables}
-        self._multiply = _Call(prepared.form, multiply.ARGUMENTS, values, prepared.items, 1, source.threads)
+        values = {**prepared.values, "segments": address(prepared.segments), **tables}
+        self._multiply = _Call(prepared.form, layout, values, prepared.items, 1, source.threads)
         self._zeros = np.zeros(source.out_channels, dtype)
         self._zero = address(self._zeros)
         self._x_offset = prepared.x_offset * source.itemsize
@@ -94,8 +102,12 @@ class MultiplyCall:
     @staticmethod
     def workspace(source: Source) -> int:
         """Return the bytes that a call allocates."""
-        prepared = multiplication.prepare(source)
-        floats = source.groups * source.terms * prepared.tiling.padded
+        if depthwise.is_depthwise(source):
+            prepared: multiplication.Multiplication | depthwise.Depthwise = depthwise.prepare(source)
+            floats = source.terms * prepared.tiling.padded
+        else:
+            prepared = multiplication.prepare(source)
+            floats = source.groups * source.terms * prepared.tiling.padded
         return _lines(floats, source.itemsize) + _lines(prepared.scratch, source.itemsize) + _LINE
 
     def run(self, x: int, weight: int, bias: Array | None, out: int) -> None:
@@ -119,22 +131,35 @@ class CorrelateCall:
     """The gradient of a weight."""
 
     def __init__(self, source: Source, places: WeightPlaces) -> None:
-        prepared = correlation.prepare(source)
-        way = unpacking(source, prepared.order, prepared.tiling, places)
+        prepared: correlation.Correlation | depthwise.Depthwise
+        if depthwise.is_depthwise(source):
+            prepared = depthwise.prepare_gradient(source)
+            layer, places = depthwise.as_layer(source, places)
+            way = unpacking(layer, "rci", prepared.tiling, places)
+            layout = kernels.GRADIENT
+        else:
+            prepared = correlation.prepare(source)
+            way = unpacking(source, prepared.order, prepared.tiling, places)
+            layout = correlate.ARGUMENTS
         self._keep = (prepared, way)
         values = {**prepared.values, "segments": address(prepared.segments)}
-        self._correlate = _Call(prepared.form, correlate.ARGUMENTS, values, prepared.items, 1, source.threads)
+        self._correlate = _Call(prepared.form, layout, values, prepared.items, 1, source.threads)
         slices = {"slices": prepared.slices, "slice": prepared.values["sum_slice"]}
         self._unpack = _packing_call(way, weights.UNPACK, **slices)
         self._x_offset = prepared.x_offset * source.itemsize
-        self._sums_bytes = _lines(prepared.sums, source.itemsize)
+        self._sums_bytes = _lines(prepared.slices * prepared.values["sum_slice"], source.itemsize)
         self._bytes = self._sums_bytes + _lines(prepared.scratch, source.itemsize)
 
     @staticmethod
     def workspace(source: Source) -> int:
         """Return the bytes that a call allocates."""
-        prepared = correlation.prepare(source)
-        return _lines(prepared.sums, source.itemsize) + _lines(prepared.scratch, source.itemsize) + _LINE
+        prepared: correlation.Correlation | depthwise.Depthwise
+        if depthwise.is_depthwise(source):
+            prepared = depthwise.prepare_gradient(source)
+        else:
+            prepared = correlation.prepare(source)
+        sums = prepared.slices * prepared.values["sum_slice"]
+        return _lines(sums, source.itemsize) + _lines(prepared.scratch, source.itemsize) + _LINE
 
     def run(self, x: int, grad: int, out: int) -> None:
         """Add up the products; the arguments are the addresses of the arrays' first elements."""

@@ -32,8 +32,8 @@ class Correlation:
     form : CorrelateForm
     values : dict
     segments : ndarray of int64
-    scratch, sums : int
-        Floats of workspace: strips of all threads, sums of all slices.
+    scratch : int
+        Floats of the strips of all threads.
     slices, items : int
     x_offset : int
     order : str
@@ -44,7 +44,6 @@ class Correlation:
     values: dict[str, int]
     segments: Array
     scratch: int
-    sums: int
     slices: int
     items: int
     x_offset: int
@@ -116,7 +115,6 @@ def prepare(s: Source) -> Correlation:
         values=values,
         segments=np.array(r.segments, np.int64).reshape(-1),
         scratch=r.strip_floats * s.threads,
-        sums=floats * slices,
         slices=slices,
         items=parts * slices,
         x_offset=first_seen(s, v),

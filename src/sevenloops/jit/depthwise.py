@@ -1,0 +1,251 @@
+"""The kernels of depthwise convolution: each channel by itself, so vectors of channels by vectors of weights.
+
+    out[m, c] = start[c] + Σ_t  x[pixel_m + offset_t, c] · w[t, c]
+    dw[t, c] += Σ_pixels  x[pixel + offset_t, c] · grad_output[pixel, c]
+
+Inputs, outputs and weights are read side by side, one vector of channels at a time. Each number that is loaded serves
+one multiplication, so these kernels are as fast as the loads.
+"""
+
+from dataclasses import dataclass
+
+from sevenloops.jit import compiler
+from sevenloops.jit.activation import ACTIVATIONS
+from sevenloops.jit.arguments import Layout
+from sevenloops.jit.blocks import INTEGERS as BLOCKS
+from sevenloops.jit.blocks import locate
+from sevenloops.jit.language import Int
+from sevenloops.jit.llvm import Function, Program
+from sevenloops.jit.strip import Kind, define_strip
+from sevenloops.jit.target import Target
+
+__all__ = ["FORWARD", "GRADIENT", "HEIGHTS", "DepthwiseForm", "DepthwiseGradientForm"]
+
+#: Different heights of tiles in one kernel, at most.
+HEIGHTS = 3
+
+_COUNTS = tuple(f"{where}_{i}" for where in ("inner", "last") for i in range(HEIGHTS))
+
+#: What the forward kernel is given; an item is a part of the vectors of channels and a block of positions. `segments`
+#: has a pair (offset, 1) for each tap.
+FORWARD = Layout(
+    ("x", "w", "start", "out", "residual", "scratch", "segments"),
+    ("parts", "vectors", "vectors_in_part", "taps", *BLOCKS, *_COUNTS, "out_image", "out_row", "out_column"),
+)
+
+#: What the kernel of the weight gradient is given; an item is a part of the vectors and a slice of the blocks.
+GRADIENT = Layout(
+    ("x", "grad", "sums", "scratch", "segments"),
+    (
+        "parts",
+        "vectors",
+        "vectors_in_part",
+        "blocks_in_slice",
+        "blocks",
+        "taps",
+        *BLOCKS,
+        "grad_image",
+        "grad_row",
+        "grad_column",
+        "sum_slice",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DepthwiseForm:
+    """The forward kernel; it also computes an input gradient's phase.
+
+    Attributes
+    ----------
+    itemsize, lanes : int
+    heights : tuple of int
+        Pixels of the tiles there are.
+    strip : str or None
+    after : str or None
+        The activation.
+    residual : bool
+        Whether something is added before the activation.
+    """
+
+    itemsize: int
+    lanes: int
+    heights: tuple[int, ...]
+    strip: Kind | None
+    after: str | None = None
+    residual: bool = False
+
+    @property
+    def name(self) -> str:
+        """A name of its own for each kernel."""
+        heights = "_".join(map(str, self.heights))
+        return (
+            f"depthwise_f{8 * self.itemsize}x{self.lanes}_{heights}_{self.strip or 'plain'}_{self.after or 'sum'}"
+            f"{'_r' if self.residual else ''}"
+        )
+
+    def _tile(self, program: Program, height: int) -> Function:
+        """Write the function of a tile: `height` pixels of one vector of channels."""
+        code = program.function(f"tile_{height}", "pippippipi")
+        x, stride, segments, w, taps, start, out, out_stride, other, count = code.arguments
+        mask = code.first_lanes(count)
+        first = code.load(start, 0, mask)
+        sums = [code.variable(first) for _ in range(height)]
+        with code.loop(0, taps) as t:
+            weight = code.load(w, t * self.lanes)
+            seen = code.address(x, code.load_int(segments, t * 2))
+            for m in range(height):
+                sums[m].set(code.fma(code.load(seen, stride * m if m else 0, mask), weight, sums[m].get()))
+        for m in range(height):
+            value, place = sums[m].get(), out_stride * m if m else 0
+            if self.residual:
+                value = value + code.load(other, place, mask)
+            if self.after:
+                value = ACTIVATIONS[self.after](code, value)
+            code.store(value, out, place, mask)
+        return code
+
+    def write(self, target: Target) -> str:
+        """Return the program."""
+        program = Program(target, self.itemsize, self.lanes)
+        tiles = [self._tile(program, height) for height in self.heights]
+        strip = define_strip(program, "strip", self.strip, FORWARD) if self.strip else None
+        code = program.function(self.name, "piii", exported=True)
+        args, begin, end, thread = code.arguments
+        get = {name: FORWARD.read(code, args, name) for name in FORWARD.names}
+        with code.loop(begin, end) as item:
+            part = item % get["parts"]
+            at = locate(code, get, args, item // get["parts"], thread, strip)
+            counts = [code.select(at.is_last_column, get[f"last_{i}"], get[f"inner_{i}"]) for i in range(len(tiles))]
+            place = at.image * get["out_image"] + at.column_begin * get["out_column"]
+            first = part * get["vectors_in_part"]
+            with code.loop(first, code.minimum(first + get["vectors_in_part"], get["vectors"])) as vector:
+                channel = vector * self.lanes
+                w = code.address(get["w"], channel * get["taps"])
+                start = code.address(get["start"], channel)
+                left = get["channels"] - channel
+                with code.loop(at.row_begin, at.row_end) as row:
+                    moved = place + row * get["out_row"] + channel
+                    out, other = (code.variable(code.address(get[name], moved)) for name in ("out", "residual"))
+                    x = code.variable(code.address(at.x, (row - at.row_begin) * get["x_row"] + channel))
+                    for height, count, tile in zip(self.heights, counts, tiles):
+                        with code.loop(0, count):
+                            code.call(
+                                tile,
+                                x.get(),
+                                get["x_column"],
+                                get["segments"],
+                                w,
+                                get["taps"],
+                                start,
+                                out.get(),
+                                get["out_column"],
+                                other.get(),
+                                left,
+                            )
+                            x.set(code.address(x.get(), get["x_column"] * height))
+                            for variable in (out, other):
+                                variable.set(code.address(variable.get(), get["out_column"] * height))
+        return program.text()
+
+    def load(self) -> int:
+        """Return the address of the kernel."""
+        return compiler.load(self.name, self.write)
+
+
+@dataclass(frozen=True, slots=True)
+class DepthwiseGradientForm:
+    """The kernel of the weight gradient.
+
+    Attributes
+    ----------
+    itemsize, lanes : int
+    bundle : int
+        Taps whose sums are kept in registers together.
+    last : int
+        Taps of the last bundle.
+    strip : str or None
+    """
+
+    itemsize: int
+    lanes: int
+    bundle: int
+    last: int
+    strip: Kind | None
+
+    @property
+    def name(self) -> str:
+        """A name of its own for each kernel."""
+        return f"depthwise_grad_f{8 * self.itemsize}x{self.lanes}_{self.bundle}_{self.last}_{self.strip or 'plain'}"
+
+    def _tile(self, program: Program, taps: int) -> Function:
+        """Write the function that adds up the sums of some taps for one vector of channels."""
+        code = program.function(f"tile_{taps}", "ppiiiipiipii")
+        x, segments, x_row, x_column, rows, columns, grad, grad_row, grad_column, sums, resume, count = code.arguments
+        mask = code.first_lanes(count)
+        totals = [code.variable(code.zero()) for _ in range(taps)]
+        with code.when(resume.equals(1)):
+            for t in range(taps):
+                totals[t].set(code.load(sums, t * self.lanes))
+        offsets = [code.load_int(segments, 2 * t) for t in range(taps)]
+        with code.loop(0, rows) as r:
+            seen = code.variable(code.address(x, r * x_row))
+            g = code.variable(code.address(grad, r * grad_row))
+            with code.loop(0, columns):
+                gradient = code.load(g.get(), 0, mask)
+                for t in range(taps):
+                    totals[t].set(code.fma(code.load(seen.get(), offsets[t], mask), gradient, totals[t].get()))
+                seen.set(code.address(seen.get(), x_column))
+                g.set(code.address(g.get(), grad_column))
+        for t in range(taps):
+            code.store(totals[t].get(), sums, t * self.lanes)
+        return code
+
+    def write(self, target: Target) -> str:
+        """Return the program."""
+        program = Program(target, self.itemsize, self.lanes)
+        tiles = {taps: self._tile(program, taps) for taps in {self.bundle, self.last}}
+        strip = define_strip(program, "strip", self.strip, GRADIENT) if self.strip else None
+        code = program.function(self.name, "piii", exported=True)
+        args, begin, end, thread = code.arguments
+        get = {name: GRADIENT.read(code, args, name) for name in GRADIENT.names}
+        with code.loop(begin, end) as item:
+            part, slice_ = item % get["parts"], item // get["parts"]
+            first_vector = part * get["vectors_in_part"]
+            first = slice_ * get["blocks_in_slice"]
+            with code.loop(first, code.minimum(first + get["blocks_in_slice"], get["blocks"])) as number:
+                at = locate(code, get, args, number, thread, strip)
+                resume = code.select(number.equals(first), code.integer(0), code.integer(1))
+                grad_place = at.image * get["grad_image"] + at.row_begin * get["grad_row"]
+                grad = code.address(get["grad"], grad_place + at.column_begin * get["grad_column"])
+                stop = code.minimum(first_vector + get["vectors_in_part"], get["vectors"])
+                with code.loop(first_vector, stop) as vector:
+                    channel = vector * self.lanes
+                    sums = code.address(get["sums"], slice_ * get["sum_slice"] + channel * get["taps"])
+
+                    def add(tap: Int, taps: int) -> None:
+                        code.call(
+                            tiles[taps],
+                            code.address(at.x, channel),
+                            code.address_of_int(get["segments"], tap * 2),
+                            get["x_row"],
+                            get["x_column"],
+                            at.row_end - at.row_begin,
+                            at.column_end - at.column_begin,
+                            code.address(grad, channel),
+                            get["grad_row"],
+                            get["grad_column"],
+                            code.address(sums, tap * self.lanes),
+                            resume,
+                            get["channels"] - channel,
+                        )
+
+                    full = get["taps"] - self.last
+                    with code.loop(0, full, self.bundle) as tap:
+                        add(tap, self.bundle)
+                    add(full, self.last)
+        return program.text()
+
+    def load(self) -> int:
+        """Return the address of the kernel."""
+        return compiler.load(self.name, self.write)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from sevenloops import runtime
+from sevenloops import backends, runtime
 from sevenloops.arrays import Array
 from sevenloops.conv.cost import Cost
 from sevenloops.conv.pieces import overlap, split, spread
@@ -250,3 +250,6 @@ ALGORITHM = register(
         refusal=refusal,
     )
 )
+
+for _direction in ("forward", "input_grad"):
+    backends.register("conv/winograd", _direction, "jit", f"sevenloops.conv.winograd.machine:{_direction}")

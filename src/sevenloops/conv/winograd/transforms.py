@@ -52,7 +52,7 @@ class Transforms:
 
 
 @lru_cache(maxsize=64)
-def cook_toom(m: int, r: int) -> Transforms:
+def cook_toom(m: int, r: int, points: tuple[Fraction, ...] | None = None) -> Transforms:
     """Return the matrices of F(m, r) as exact fractions.
 
     Parameters
@@ -60,7 +60,9 @@ def cook_toom(m: int, r: int) -> Transforms:
     m : int
         Outputs of a tile.
     r : int
-        Taps of the kernel; m + r - 2 points must be known.
+        Taps of the kernel.
+    points : tuple of Fraction, optional
+        The m + r - 2 finite points, if not those of `POINTS`.
 
     References
     ----------
@@ -76,7 +78,7 @@ def cook_toom(m: int, r: int) -> Transforms:
     >>> [[str(value) for value in row] for row in exact.input]
     [['-1', '1', '0'], ['0', '1', '0'], ['0', '-1', '1']]
     """
-    points = POINTS[m + r - 2]
+    points = POINTS[m + r - 2] if points is None else points
     others = [[q for q in points if q != p] for p in points]
     divisors = [prod((p - q for q in rest), start=Fraction(1)) for p, rest in zip(points, others)]
     at_infinity = [tuple(Fraction(int(i == n - 1)) for i in range(n)) for n in (m, r)]

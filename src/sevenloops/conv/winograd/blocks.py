@@ -1,0 +1,201 @@
+"""How a convolution is cut for Winograd's kernels in machine code: tiles, blocks, panels of channels, scratch."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+from sevenloops.arrays import Array
+from sevenloops.conv.winograd.transforms import Transforms, cook_toom
+from sevenloops.jit import target
+from sevenloops.jit.winograd.forward import ForwardForm
+from sevenloops.jit.winograd.weights import Adjacent
+
+__all__ = ["Blocks", "Layer", "Side", "prepare"]
+
+_POINTS = (Fraction(0), Fraction(2, 3), Fraction(-2, 3), Fraction(3, 2), Fraction(-3, 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """An array of images with adjacent channels: its size, and its strides of images, rows, columns in floats."""
+
+    size: tuple[int, int]
+    strides: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, array: Array) -> "Side":
+        """Return that of an array (N, C, H, W)."""
+        n, _, h, w = (stride // array.itemsize for stride in array.strides)
+        return cls((array.shape[2], array.shape[3]), (n, h, w))
+
+    def values(self, prefix: str, before: tuple[int, int]) -> dict[str, int]:
+        """Return what the kernels are told of it."""
+        (image, row, column), (height, width) = self.strides, self.size
+        parts = dict(image=image, row=row, column=column, height=height, width=width)
+        parts |= dict(before_row=before[0], before_column=before[1])
+        return {f"{prefix}_{name}": value for name, value in parts.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A correlation of stride 1: `terms` input channels, `channels` output channels.
+
+    `weights` has the strides of output channels, input channels, kernel rows and columns; `before` is the padding.
+    """
+
+    images: int
+    terms: int
+    channels: int
+    kernel: tuple[int, int]
+    before: tuple[int, int]
+    source: Side
+    target: Side
+    weights: tuple[int, ...]
+    flipped: bool
+    itemsize: int
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """A layer ready to run: its kernels with their items and grain, what they are told, floats of workspace.
+
+    `shared` is where in the workspace begins what the threads share, the transformed weights or tiles.
+    """
+
+    steps: tuple[tuple[int, int, int], ...]
+    values: dict[str, int]
+    floats: int
+    shared: int
+
+
+TUNE: dict[str, int] = {}
+
+
+@lru_cache(maxsize=1024)
+def prepare(layer: Layer) -> Blocks:
+    """Choose the tiles, the order, and the blocks."""
+    s = layer
+    host = target.current()
+    lanes = host.vector_bytes // s.itemsize
+    vectors = 2 if s.channels > lanes else 1
+    width = lanes * vectors
+    m = tuple(1 if r == 1 else 4 for r in s.kernel)
+    axes = [_transforms(m_, r) for m_, r in zip(m, s.kernel)]
+    products = len(axes[0].input) * len(axes[1].input)
+    taps = s.kernel[0] * s.kernel[1]
+    adjacent: Adjacent = "none"
+    if s.weights[0] == 1 and s.channels > 1:
+        adjacent = "lanes"
+    elif s.weights[3] == 1 and s.weights[2] == s.kernel[1]:
+        adjacent = "taps"
+    form = ForwardForm(
+        s.itemsize,
+        lanes,
+        vectors,
+        (axes[0].input, axes[1].input),
+        (axes[0].kernel, axes[1].kernel),
+        (axes[0].output, axes[1].output),
+        adjacent,
+        s.flipped,
+    )
+    across, down = -(-s.target.size[1] // m[1]), -(-s.target.size[0] // m[0])
+    tiles = s.images * across * down
+    panels = -(-s.channels // width)
+    v_tile = -(-s.terms // lanes) * lanes + lanes
+    weight_floats = products * s.terms * panels * width
+    tile_floats = products * tiles * v_tile
+
+    shared_tiles = by_channels(s, tile_floats, weight_floats, panels)
+    if "order" in TUNE:
+        shared_tiles = bool(TUNE["order"])
+    if shared_tiles:
+        at_once = _even(tiles, TUNE.get("T", 64))
+        panels_at_once = TUNE.get("pg", 2)
+        terms_at_once = _even(s.terms, TUNE.get("cb", 64))
+    else:
+        budget = 110_000 * 4 // s.itemsize
+        at_once = max(4, min(budget // (products * v_tile) // 12 * 12 or 12, 48))
+        at_once = _even(tiles, TUNE.get("T", at_once))
+        panels_at_once = min(panels, TUNE.get("pg", 2))
+        terms_at_once = 32
+    blocks = -(-tiles // at_once)
+    term_blocks = -(-s.terms // terms_at_once)
+    # Strides of what is read or written for all products at a time: an odd number of cache lines.
+    m_tile = panels_at_once * width
+    m_product = _odd(at_once * m_tile, s.itemsize)
+    v_product = _odd(at_once * v_tile, s.itemsize)
+    held = terms_at_once if shared_tiles else s.terms
+    u_product = _odd(held * width, s.itemsize)
+    several = shared_tiles and term_blocks > 1
+    m_block = products * m_product if several else 0
+    m_floats = products * m_product * (blocks if several else 1)
+    v_block = products * v_product
+    gathered = _odd(taps * lanes, s.itemsize)
+    if shared_tiles:
+        m_offset = gathered
+        u_offset = m_offset + m_floats
+        scratch = u_offset + products * u_product * panels_at_once
+        shared = v_block * blocks
+    else:
+        m_offset = max(v_block, gathered)
+        u_offset = 0
+        scratch = m_offset + m_floats
+        shared = products * u_product * panels
+    scratch = -(-scratch * s.itemsize // 4096) * 4096 // s.itemsize
+    values = dict(
+        **s.source.values("x", s.before),
+        **s.target.values("out", (0, 0)),
+        w_lane=s.weights[0],
+        w_term=s.weights[1],
+        w_row=s.weights[2],
+        w_column=s.weights[3],
+        tiles=tiles,
+        tiles_in_image=across * down,
+        tiles_across=across,
+        tiles_at_once=at_once,
+        terms=s.terms,
+        terms_at_once=terms_at_once,
+        channels=s.channels,
+        panels=panels,
+        panels_at_once=panels_at_once,
+        u_panel=products * u_product,
+        u_product=u_product,
+        v_block=v_block,
+        v_product=v_product,
+        v_tile=v_tile,
+        m_block=m_block,
+        m_product=m_product,
+        m_tile=m_tile,
+        scratch_floats=scratch,
+        m_offset=m_offset,
+        u_offset=u_offset,
+    )
+    if shared_tiles:
+        steps = (
+            (form.load("read"), tiles, max(1, min(4, tiles // (4 * s.threads)))),
+            (form.load("channels"), -(-panels // panels_at_once), 1),
+        )
+    else:
+        steps = ((form.load("weights"), panels * vectors * term_blocks, 1), (form.load("tiles"), blocks, 1))
+    return Blocks(steps, values, scratch * s.threads + shared, scratch * s.threads)
+
+
+def by_channels(layer: Layer, tile_floats: int, weight_floats: int, panels: int) -> bool:
+    """Return whether to hold all transformed tiles rather than all transformed weights."""
+    return tile_floats < weight_floats and panels >= 2 * layer.threads
+
+
+def _even(count: int, most: int) -> int:
+    """Return the size of parts of at most `most`, all about as large."""
+    return -(-count // -(-count // most))
+
+
+def _odd(floats: int, itemsize: int) -> int:
+    """Round up to an odd number of cache lines, so that places one such stride apart do not share a cache set."""
+    lines = -(-floats * itemsize // 64)
+    return (lines | 1) * 64 // itemsize
+
+
+def _transforms(m: int, r: int) -> Transforms:
+    return cook_toom(m, r, _POINTS if m + r == 7 else None)

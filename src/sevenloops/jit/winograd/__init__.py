@@ -1,0 +1,1 @@
+"""Winograd's convolution as programs of the kernel language: transforms, products, kernels."""

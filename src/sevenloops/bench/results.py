@@ -182,6 +182,23 @@ class Results:
         content["summary"] = [asdict(summary) for summary in summarise(self)]
         return content
 
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Results":
+        """Return the results that `to_json` described."""
+        known = {name: value for name, value in content.items() if name != "summary"}
+        known["peak"] = content["peak"] and Peak(**content["peak"])
+        known["rows"] = [_row(record) for record in content["rows"]]
+        return cls(**known)
+
+
+def _row(record: dict[str, Any]) -> Row:
+    row = Row(**{name: value for name, value in record.items() if name not in ("entries", "ratios")})
+    for each in record["entries"]:
+        entry = Entry(**{name: value for name, value in each.items() if name not in ("gflops", "peak_share")})
+        entry.timing = each["timing"] and Timing(**each["timing"])
+        row.entries.append(entry)
+    return row
+
 
 def geometric_mean(values: Iterable[float]) -> float:
     """Return the mean of ratios: that of twice and half as fast is 1.

@@ -7,7 +7,7 @@ from sevenloops.bench.results import OURS, Results, Row, Timing, summarise
 
 __all__ = ["as_text", "losing_first", "size"]
 
-_HEAD = ("ratio", "layer", "pass", "ours ms", "±", "theirs ms", "±", "GFLOP/s", "peak", "workspace", "error", "by")
+_HEAD = ("ratio", "layer", "pass", "ours", "±", "theirs", "±", "GFLOP/s", "peak", "memory", "error", "by")
 _LEFT = {1, 2, 11}  # columns of words
 _LABEL = 37  # the longest of most suites
 
@@ -48,7 +48,7 @@ def _heading(results: Results) -> Iterator[str]:
         yield f"peak: {results.peak}"
     if results.interrupted:
         yield "Stopped by Ctrl-C: what follows is a part."
-    yield "±: half the distance of the quartiles"
+    yield "times in ms, the median of all runs; ±: half the distance of the quartiles; memory: of the workspace"
     yield from results.missing
 
 

@@ -25,7 +25,7 @@ class OpenVino:
 
     def introduce(self) -> dict[str, Any]:
         """Return version and number of threads."""
-        return {"version": self._library.__version__, "threads": self._threads}
+        return {"version": self._library.__version__.partition("-")[0], "threads": self._threads}
 
     def prepare(self, task: dict[str, Any], variant: str) -> Prepared:
         """Return the call for a task: an inference request on an array of NumPy's."""

@@ -30,7 +30,18 @@ _COUNTS = tuple(f"{where}_{i}" for where in ("inner", "last") for i in range(HEI
 #: has a pair (offset, 1) for each tap.
 FORWARD = Layout(
     ("x", "w", "start", "out", "residual", "scratch", "segments"),
-    ("parts", "vectors", "vectors_in_part", "taps", *BLOCKS, *_COUNTS, "out_image", "out_row", "out_column"),
+    (
+        "parts",
+        "vectors",
+        "vectors_in_part",
+        "tap_rows",
+        "taps",
+        *BLOCKS,
+        *_COUNTS,
+        "out_image",
+        "out_row",
+        "out_column",
+    ),
 )
 
 #: What the kernel of the weight gradient is given; an item is a part of the vectors and a slice of the blocks.
@@ -61,6 +72,9 @@ class DepthwiseForm:
     itemsize, lanes : int
     heights : tuple of int
         Pixels of the tiles there are.
+    taps, advance, dilation : int
+        Taps in a row of the kernel; columns of the input from one pixel to the next (0 if pixels are not beside each
+        other), and from one tap to the next.
     strip : str or None
     after : str or None
         The activation.
@@ -71,6 +85,9 @@ class DepthwiseForm:
     itemsize: int
     lanes: int
     heights: tuple[int, ...]
+    taps: int
+    advance: int
+    dilation: int
     strip: Kind | None
     after: str | None = None
     residual: bool = False
@@ -80,29 +97,42 @@ class DepthwiseForm:
         """A name of its own for each kernel."""
         heights = "_".join(map(str, self.heights))
         return (
-            f"depthwise_f{8 * self.itemsize}x{self.lanes}_{heights}_{self.strip or 'plain'}_{self.after or 'sum'}"
+            f"depthwise_f{8 * self.itemsize}x{self.lanes}_{heights}_t{self.taps}_{self.advance}_{self.dilation}"
+            f"_{self.strip or 'plain'}_{self.after or 'sum'}"
             f"{'_r' if self.residual else ''}"
         )
 
     def _tile(self, program: Program, height: int) -> Function:
-        """Write the function of a tile: `height` pixels of one vector of channels."""
-        code = program.function(f"tile_{height}", "pippippipi")
-        x, stride, segments, w, taps, start, out, out_stride, other, count = code.arguments
+        """Write the function of a tile: `height` pixels of one vector of channels.
+
+        Each column of inputs under a row of the kernel is loaded once, for all pixels and taps that see it.
+        """
+        code = program.function(f"tile_{height}", "piipipppipi")
+        x, pixel, column, segments, rows, w, start, out, out_stride, other, count = code.arguments
         mask = code.first_lanes(count)
         first = code.load(start, 0, mask)
         sums = [code.variable(first) for _ in range(height)]
-        with code.loop(0, taps) as t:
-            weight = code.load(w, t * self.lanes)
-            seen = code.address(x, code.load_int(segments, t * 2))
-            for m in range(height):
-                sums[m].set(code.fma(code.load(seen, stride * m if m else 0, mask), weight, sums[m].get()))
+        seen_by: dict[tuple[int, int], list[tuple[int, int]]] = {}  # (pixels, columns) from the first input
         for m in range(height):
-            value, place = sums[m].get(), out_stride * m if m else 0
+            for tap in range(self.taps):
+                step = tap * self.dilation
+                place = (0, m * self.advance + step) if self.advance else (m, step)
+                seen_by.setdefault(place, []).append((m, tap))
+        with code.loop(0, rows) as row:
+            weights = code.address(w, row * (self.taps * self.lanes))
+            of_tap = [code.load(weights, tap * self.lanes) for tap in range(self.taps)]
+            here = code.address(x, code.load_int(segments, row * (2 * self.taps)))
+            for (pixels, columns), uses in sorted(seen_by.items()):
+                value = code.load(here, pixel * pixels + column * columns, mask)
+                for m, tap in uses:
+                    sums[m].set(code.fma(value, of_tap[tap], sums[m].get()))
+        for m in range(height):
+            value, place_out = sums[m].get(), out_stride * m if m else 0
             if self.residual:
-                value = value + code.load(other, place, mask)
+                value = value + code.load(other, place_out, mask)
             if self.after:
                 value = ACTIVATIONS[self.after](code, value)
-            code.store(value, out, place, mask)
+            code.store(value, out, place_out, mask)
         return code
 
     def write(self, target: Target) -> str:
@@ -134,9 +164,10 @@ class DepthwiseForm:
                                 tile,
                                 x.get(),
                                 get["x_column"],
+                                get["strip_column"],
                                 get["segments"],
+                                get["tap_rows"],
                                 w,
-                                get["taps"],
                                 start,
                                 out.get(),
                                 get["out_column"],

@@ -48,7 +48,9 @@ class Value:
         return self.code.binary("-", other, self)
 
     def __mul__(self, other: "Int") -> "Value":
-        return self if other == 1 else self.code.binary("*", self, other)
+        if isinstance(other, int) and self.kind == "int" and other in (0, 1):
+            return self if other else self.code.integer(0)
+        return self.code.binary("*", self, other)
 
     def __rmul__(self, other: int) -> "Value":
         return self * other

@@ -74,6 +74,10 @@ def prepare(s: Source, after: str | None = None, residual: bool = False) -> Dept
     inner = heights(b.columns, _ROWS) if b.column_blocks > 1 else ()
     last = heights(v.columns.size - (b.column_blocks - 1) * b.columns, _ROWS)
     distinct = sorted({height for height, _ in (*inner, *last)}, reverse=True)
+    offsets = s.columns.offsets
+    dilation = offsets[1] - offsets[0] if len(offsets) > 1 else 1
+    beside = v.strip is not None or v.columns.x == s.columns.stride * s.columns.x_stride
+    advance = (s.columns.advance if v.strip else s.columns.stride) if beside else 0
     counts = {
         f"{where}_{i}": dict(cut).get(distinct[i], 0) if i < len(distinct) else 0
         for where, cut in (("inner", inner), ("last", last))
@@ -84,6 +88,7 @@ def prepare(s: Source, after: str | None = None, residual: bool = False) -> Dept
         "vectors": tiling.blocks,
         "vectors_in_part": in_part,
         "taps": s.terms,
+        "tap_rows": len(s.rows.offsets),
         **block_arguments(s, v, b, r),
         **counts,
         "out_image": v.images.out,
@@ -91,7 +96,9 @@ def prepare(s: Source, after: str | None = None, residual: bool = False) -> Dept
         "out_column": v.columns.out,
     }
     return Depthwise(
-        form=DepthwiseForm(s.itemsize, tiling.lanes, tuple(distinct), v.strip, after, residual),
+        form=DepthwiseForm(
+            s.itemsize, tiling.lanes, tuple(distinct), len(offsets), advance, dilation, v.strip, after, residual
+        ),
         values=values,
         segments=np.array(r.segments, np.int64).reshape(-1),
         scratch=r.strip_floats * s.threads,

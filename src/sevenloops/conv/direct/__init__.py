@@ -1,1 +1,1 @@
-"""Direct convolution in machine code, the host's side: how a pass is cut into tiles, blocks and strips."""
+"""direct on the backend "jit": from a layer's geometry to what `sevenloops.jit.planning` cuts into tiles."""

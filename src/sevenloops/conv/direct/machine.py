@@ -11,10 +11,10 @@ import numpy as np
 
 from sevenloops.arrays import Array
 from sevenloops.conv.cost import Cost
-from sevenloops.conv.direct.calls import CorrelateCall, MultiplyCall, address, in_floats
 from sevenloops.conv.direct.sources import input_grad_phases, layer_source
 from sevenloops.conv.problem import ConvProblem, Epilogue
 from sevenloops.jit import target
+from sevenloops.jit.planning.calls import CorrelateCall, MultiplyCall, address, in_floats
 
 __all__ = ["cost", "forward", "input_grad", "refusal", "weight_grad"]
 

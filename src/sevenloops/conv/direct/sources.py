@@ -4,9 +4,9 @@ from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
-from sevenloops.conv.direct.packing import WeightPlaces
-from sevenloops.conv.direct.view import Axis, Source
 from sevenloops.geometry import ConvGeometry
+from sevenloops.jit.planning.packing import WeightPlaces
+from sevenloops.jit.planning.view import Axis, Source
 
 __all__ = ["Phase", "input_grad_phases", "layer_source"]
 

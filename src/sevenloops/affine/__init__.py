@@ -41,6 +41,12 @@ backends.register("linear", "forward", "numpy", linear)
 backends.register("linear", "input_grad", "numpy", linear_input_grad)
 backends.register("linear", "weight_grad", "numpy", linear_weight_grad)
 backends.register("linear", "bias_grad", "numpy", linear_bias_grad)
+for _direction, _name in (
+    ("forward", "linear"),
+    ("input_grad", "linear_input_grad"),
+    ("weight_grad", "linear_weight_grad"),
+):
+    backends.register("linear", _direction, "jit", f"sevenloops.affine.machine:{_name}")
 
 
 def kernel(direction: str) -> Callable[..., None]:

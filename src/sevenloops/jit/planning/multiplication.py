@@ -11,10 +11,10 @@ from math import ceil
 import numpy as np
 
 from sevenloops.arrays import Array
-from sevenloops.conv.direct.tiling import Tiling, choose, heights
-from sevenloops.conv.direct.view import Source, block_arguments, blocks, first_seen, runs, view
 from sevenloops.jit import target
 from sevenloops.jit.multiply import HEIGHTS, MultiplyForm
+from sevenloops.jit.planning.tiling import Tiling, choose, heights
+from sevenloops.jit.planning.view import Source, block_arguments, blocks, first_seen, runs, view
 
 __all__ = ["Multiplication", "prepare"]
 
@@ -39,7 +39,7 @@ class Multiplication:
     x_offset : int
         Floats from the input's first element to where the kernel counts from; it may lie outside.
     order : str
-        See `sevenloops.conv.direct.view.Runs`.
+        See `sevenloops.jit.planning.view.Runs`.
     tiling : Tiling
     """
 

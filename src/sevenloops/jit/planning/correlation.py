@@ -7,10 +7,10 @@ from math import ceil
 import numpy as np
 
 from sevenloops.arrays import Array
-from sevenloops.conv.direct.tiling import Tiling, choose, heights
-from sevenloops.conv.direct.view import Source, block_arguments, blocks, first_seen, runs, view
 from sevenloops.jit import target
 from sevenloops.jit.correlate import CorrelateForm
+from sevenloops.jit.planning.tiling import Tiling, choose, heights
+from sevenloops.jit.planning.view import Source, block_arguments, blocks, first_seen, runs, view
 
 __all__ = ["Correlation", "prepare"]
 

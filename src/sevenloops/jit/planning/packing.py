@@ -6,8 +6,8 @@ from functools import lru_cache
 import numpy as np
 
 from sevenloops.arrays import Array
-from sevenloops.conv.direct.tiling import Tiling
-from sevenloops.conv.direct.view import Source
+from sevenloops.jit.planning.tiling import Tiling
+from sevenloops.jit.planning.view import Source
 from sevenloops.jit.weights import PackForm, UnpackForm
 
 __all__ = ["Packing", "WeightPlaces", "packing", "unpacking"]

@@ -8,14 +8,14 @@ import numpy as np
 
 from sevenloops import runtime
 from sevenloops.arrays import Array
-from sevenloops.conv.direct import correlation, depthwise, multiplication
-from sevenloops.conv.direct.packing import Packing, WeightPlaces, packing, unpacking
-from sevenloops.conv.direct.view import Source
 from sevenloops.jit import correlate, multiply, pool, weights
 from sevenloops.jit import depthwise as kernels
 from sevenloops.jit.arguments import Layout
+from sevenloops.jit.planning import correlation, depthwise, multiplication
+from sevenloops.jit.planning.packing import Packing, WeightPlaces, packing, unpacking
+from sevenloops.jit.planning.view import Source
 
-__all__ = ["CorrelateCall", "MultiplyCall", "address", "in_floats"]
+__all__ = ["Call", "CorrelateCall", "MultiplyCall", "address", "in_floats"]
 
 _LINE = 64  # bytes of a cache line
 
@@ -44,7 +44,7 @@ def _lines(floats: int, itemsize: int) -> int:
     return ceil(floats * itemsize / _LINE) * _LINE
 
 
-class _Call:
+class Call:
     """A kernel, its arguments but for some addresses, and how its items are shared out."""
 
     def __init__(
@@ -57,16 +57,17 @@ class _Call:
         self._items, self._grain, self._threads = items, grain, threads
 
     def run(self, **addresses: int) -> None:
+        """Call it; the addresses are those of the arguments that are not known before."""
         arguments = self._type.from_buffer_copy(self._arguments)
         for name, value in addresses.items():
             arguments[self._places[name]] = value
         pool.run(self._kernel, ctypes.addressof(arguments), self._items, self._grain, self._threads)
 
 
-def _packing_call(way: Packing, layout: Layout, **more: int) -> _Call:
+def _packing_call(way: Packing, layout: Layout, **more: int) -> Call:
     tables = {"offsets": address(way.offsets), "places": address(way.places)}
     grain = max(1, ceil(way.items / (4 * way.threads)))
-    return _Call(way.form, layout, {**way.values, **tables, **more}, way.items, grain, way.threads)
+    return Call(way.form, layout, {**way.values, **tables, **more}, way.items, grain, way.threads)
 
 
 class MultiplyCall:
@@ -92,7 +93,7 @@ class MultiplyCall:
         self._keep = (prepared, way)  # their tables, of which the kernels have the addresses
         self._pack = _packing_call(way, weights.ARGUMENTS)
         values = {**prepared.values, "segments": address(prepared.segments), **tables}
-        self._multiply = _Call(prepared.form, layout, values, prepared.items, 1, source.threads)
+        self._multiply = Call(prepared.form, layout, values, prepared.items, 1, source.threads)
         self._zeros = np.zeros(source.out_channels, dtype)
         self._zero = address(self._zeros)
         self._x_offset = prepared.x_offset * source.itemsize
@@ -143,7 +144,7 @@ class CorrelateCall:
             layout = correlate.ARGUMENTS
         self._keep = (prepared, way)
         values = {**prepared.values, "segments": address(prepared.segments)}
-        self._correlate = _Call(prepared.form, layout, values, prepared.items, 1, source.threads)
+        self._correlate = Call(prepared.form, layout, values, prepared.items, 1, source.threads)
         slices = {"slices": prepared.slices, "slice": prepared.values["sum_slice"]}
         self._unpack = _packing_call(way, weights.UNPACK, **slices)
         self._x_offset = prepared.x_offset * source.itemsize

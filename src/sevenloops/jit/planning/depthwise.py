@@ -7,11 +7,11 @@ from math import ceil
 import numpy as np
 
 from sevenloops.arrays import Array
-from sevenloops.conv.direct.packing import WeightPlaces
-from sevenloops.conv.direct.tiling import Tiling, heights
-from sevenloops.conv.direct.view import Source, block_arguments, blocks, first_seen, runs, view
 from sevenloops.jit import target
 from sevenloops.jit.depthwise import HEIGHTS, DepthwiseForm, DepthwiseGradientForm
+from sevenloops.jit.planning.packing import WeightPlaces
+from sevenloops.jit.planning.tiling import Tiling, heights
+from sevenloops.jit.planning.view import Source, block_arguments, blocks, first_seen, runs, view
 
 __all__ = ["Depthwise", "as_layer", "is_depthwise", "prepare", "prepare_gradient"]
 
@@ -42,7 +42,7 @@ class Depthwise:
     values : dict
     segments : ndarray of int64
     scratch, slices, items, x_offset : int
-        As in `sevenloops.conv.direct.correlation.Correlation`.
+        As in `sevenloops.jit.planning.correlation.Correlation`.
     tiling : Tiling
         How the weights are packed: [vector of channels][tap][lane].
     """

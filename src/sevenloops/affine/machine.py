@@ -26,7 +26,12 @@ def linear(x: Array, weight: Array, bias: Array | None, out: Array) -> None:
 
 def linear_input_grad(grad: Array, weight: Array, out: Array) -> None:
     """Write grad·W, (M, I)."""
-    if len(grad) >= _FEW_ROWS and _is_product(grad, weight, out) and planned.accepts(grad, weight, out) and _adjacent(out):
+    if (
+        len(grad) >= _FEW_ROWS
+        and _is_product(grad, weight, out)
+        and planned.accepts(grad, weight, out)
+        and _adjacent(out)
+    ):
         planned.input_grad(grad, weight, out, runtime.get_num_threads())
     else:
         affine.linear_input_grad(grad, weight, out)

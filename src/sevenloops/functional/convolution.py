@@ -12,6 +12,7 @@ from sevenloops.conv.problem import Direction
 from sevenloops.conv.select import ConvPlan
 from sevenloops.functional.call import Form, inputs
 from sevenloops.functional.convolution_call import Options, check_bias
+from sevenloops.functional.repeated import Repeated
 from sevenloops.geometry import ConvGeometry
 from sevenloops.geometry.arguments import PaddingLike, SizeLike
 
@@ -58,7 +59,15 @@ def _keep(saved: tuple[Array, Array], needs: tuple[bool, ...]) -> tuple[Array | 
 CONVOLUTION = Operation("convolution", _forward, _vjp, _keep)
 
 
+_repeated = Repeated()
+
+
 def _convolve(axes: int, x: Any, weight: Any, bias: Any, layout: str, options: Options, **parameters: Any) -> Any:
+    given = (x, weight, bias)
+    key = _repeated.key(given, (axes, layout, *options.as_key, *parameters.values()))
+    attributes = _repeated.get(key)
+    if attributes is not None:
+        return apply(CONVOLUTION, x, weight, bias, **attributes)
     values, (x_array, w_array, b_array) = inputs(x=x, weight=weight, bias=bias)
     form = Form.of(axes, layout, x_array.ndim)
     geometry = ConvGeometry.forward(
@@ -71,7 +80,9 @@ def _convolve(axes: int, x: Any, weight: Any, bias: Any, layout: str, options: O
         for direction, value in passes:
             if isinstance(value, Tensor) and value.requires_grad:
                 plans[direction] = options.plan(form, geometry, direction, x_array)
-    return apply(CONVOLUTION, *values, geometry=geometry, form=form, options=options, plans=plans)
+    attributes = {"geometry": geometry, "form": form, "options": options, "plans": plans}
+    _repeated.keep(key, attributes, given, values)
+    return apply(CONVOLUTION, *values, **attributes)
 
 
 def conv1d(

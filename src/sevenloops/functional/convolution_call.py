@@ -22,11 +22,18 @@ class Options:
     algorithm: str
     max_workspace: int | None
 
+    @property
+    def as_key(self) -> tuple[str, int | None]:
+        """Both, as parts of a key."""
+        return self.algorithm, self.max_workspace
+
     @classmethod
     def of(cls, algorithm: Any, max_workspace: Any) -> "Options":
         """Check the two arguments; names of algorithms are looked up when one is chosen."""
         if not isinstance(algorithm, str):
             raise TypeError(f"algorithm must be a name, but got {algorithm!r}.")
+        if max_workspace is None and algorithm == "auto":
+            return _AUTO
         if max_workspace is not None:
             max_workspace = integer("max_workspace", max_workspace, 0)
         return cls(algorithm, max_workspace)
@@ -35,6 +42,9 @@ class Options:
         """Plan one pass; the memory order is read from `array`, the main input of the pass in the call's form."""
         last = form.has_channels_last(form.enter(array))
         return execute.plan(geometry, direction, array.dtype, last, self.algorithm, self.max_workspace)
+
+
+_AUTO = Options("auto", None)
 
 
 def check_bias(bias: Array | None, out_channels: int) -> None:

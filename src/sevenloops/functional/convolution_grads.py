@@ -7,6 +7,7 @@ from sevenloops.conv import execute
 from sevenloops.errors import ShapeError
 from sevenloops.functional.call import Form, check_given
 from sevenloops.functional.convolution_call import Options
+from sevenloops.functional.repeated import Repeated
 from sevenloops.geometry import ConvGeometry
 from sevenloops.geometry.arguments import PaddingLike, SizeLike, shape_tuple
 
@@ -20,35 +21,54 @@ __all__ = [
 ]
 
 
+_input_grads, _weight_grads = Repeated(), Repeated()
+
+
 def _input_grad(
     axes: int, grad_output: Any, weight: Any, input_size: Any, layout: str, options: Options, **parameters: Any
 ) -> Array:
-    check_given(grad_output=grad_output, weight=weight)
-    grad, w = float_arrays(grad_output=grad_output, weight=weight)
-    form = Form.of(axes, layout, grad.ndim, "grad_output")
-    size = form.shape(shape_tuple("input_size", input_size, grad.ndim))
-    geometry = ConvGeometry.from_input_grad(
-        form.shape(grad.shape), form.weight(w).shape, size, layout=form.layout, **parameters
-    )
-    plan = options.plan(form, geometry, "input_grad", grad)
+    given = (grad_output, weight)
+    key = _input_grads.key(given, (axes, layout, *options.as_key, input_size, *parameters.values()))
+    known = _input_grads.get(key)
+    if known is None:
+        check_given(grad_output=grad_output, weight=weight)
+        grad, w = float_arrays(grad_output=grad_output, weight=weight)
+        form = Form.of(axes, layout, grad.ndim, "grad_output")
+        size = form.shape(shape_tuple("input_size", input_size, grad.ndim))
+        geometry = ConvGeometry.from_input_grad(
+            form.shape(grad.shape), form.weight(w).shape, size, layout=form.layout, **parameters
+        )
+        plan = options.plan(form, geometry, "input_grad", grad)
+        _input_grads.keep(key, (form, plan), given, [grad, w])
+    else:
+        form, plan = known
+        grad, w = given
     return form.leave(execute.input_grad(form.enter(grad), form.weight(w), plan))
 
 
 def _weight_grad(
     axes: int, grad_output: Any, x: Any, kernel_size: Any, layout: str, options: Options, **parameters: Any
 ) -> Array:
-    check_given(grad_output=grad_output, x=x)
-    grad, array = float_arrays(grad_output=grad_output, x=x)
-    form = Form.of(axes, layout, array.ndim)
-    if grad.ndim != array.ndim:
-        raise ShapeError(
-            f"grad_output and x must have equally many axes, but they have {grad.ndim} and {array.ndim}."
+    given = (grad_output, x)
+    key = _weight_grads.key(given, (axes, layout, *options.as_key, kernel_size, *parameters.values()))
+    known = _weight_grads.get(key)
+    if known is None:
+        check_given(grad_output=grad_output, x=x)
+        grad, array = float_arrays(grad_output=grad_output, x=x)
+        form = Form.of(axes, layout, array.ndim)
+        if grad.ndim != array.ndim:
+            raise ShapeError(
+                f"grad_output and x must have equally many axes, but they have {grad.ndim} and {array.ndim}."
+            )
+        geometry = ConvGeometry.from_weight_grad(
+            form.shape(grad.shape), form.shape(array.shape), kernel_size, layout=form.layout, **parameters
         )
-    geometry = ConvGeometry.from_weight_grad(
-        form.shape(grad.shape), form.shape(array.shape), kernel_size, layout=form.layout, **parameters
-    )
-    plan = options.plan(form, geometry, "weight_grad", array)
-    written, canonical = form.empty_weight(geometry, grad.dtype)
+        plan = options.plan(form, geometry, "weight_grad", array)
+        _weight_grads.keep(key, (form, plan), given, [grad, array])
+    else:
+        form, plan = known
+        grad, array = given
+    written, canonical = form.empty_weight(plan.problem.geometry, grad.dtype)
     execute.weight_grad(form.enter(grad), form.enter(array), plan, canonical)
     return written
 

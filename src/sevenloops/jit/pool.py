@@ -163,6 +163,7 @@ class _Pool:
 
 _pool: _Pool | None = None
 _making = threading.Lock()
+_plain: dict[int, Any] = {}  # kernels as functions, by their addresses
 
 
 def run(kernel: int, args: Any, items: int, grain: int, threads: int) -> None:
@@ -188,7 +189,10 @@ def run(kernel: int, args: Any, items: int, grain: int, threads: int) -> None:
             finally:
                 pool.lock.release()
             return
-    compiler.Kernel(kernel)(args, 0, items, 0)
+    function = _plain.get(kernel)
+    if function is None:
+        function = _plain[kernel] = compiler.Kernel(kernel)
+    function(args, 0, items, 0)
 
 
 def _make(threads: int) -> _Pool:

@@ -31,10 +31,11 @@ def refusal(problem: ConvProblem) -> str | None:
 
 def forward(x: Array, weight: Array, out: Array, problem: ConvProblem, epilogue: Epilogue) -> None:
     """Multiply by the packed weights, starting from the bias."""
-    x, weight = _addressable(x), _addressable(weight)
     key = (x.strides, weight.strides, out.strides)
     call = problem.prepared.get(key)
     if call is None:
+        x, weight = _addressable(x), _addressable(weight)
+        key = (x.strides, weight.strides, out.strides)
         call = problem.prepared[key] = MultiplyCall(
             *layer_source(
                 problem.geometry, in_floats(x), in_floats(weight), in_floats(out), problem.itemsize, problem.threads
@@ -46,10 +47,11 @@ def forward(x: Array, weight: Array, out: Array, problem: ConvProblem, epilogue:
 
 def input_grad(grad_output: Array, weight: Array, out: Array, problem: ConvProblem) -> None:
     """Multiply grad_output by the weights turned around, phase by phase of the strides."""
-    grad_output, weight = _addressable(grad_output), _addressable(weight)
     key = (grad_output.strides, weight.strides, out.strides)
     calls = problem.prepared.get(key)
     if calls is None:
+        grad_output, weight = _addressable(grad_output), _addressable(weight)
+        key = (grad_output.strides, weight.strides, out.strides)
         strides = in_floats(out)
         phases = input_grad_phases(
             problem.geometry, in_floats(grad_output), in_floats(weight), strides, problem.itemsize, problem.threads
@@ -63,17 +65,19 @@ def input_grad(grad_output: Array, weight: Array, out: Array, problem: ConvProbl
         ]
     if any(call is None for call, _ in calls):
         out[...] = 0
+    x, w, start = address(grad_output), address(weight), address(out)
     for call, first in calls:
         if call is not None:
-            call.run(address(grad_output), address(weight), None, address(out) + first)
+            call.run(x, w, None, start + first)
 
 
 def weight_grad(grad_output: Array, x: Array, out: Array, problem: ConvProblem) -> None:
     """Add up the products of inputs and gradients, in slices of the pixels or parts of the channels."""
-    grad_output, x = _channels_adjacent(_addressable(grad_output)), _addressable(x)
     key = (grad_output.strides, x.strides, out.strides)
     call = problem.prepared.get(key)
     if call is None:
+        grad_output, x = _channels_adjacent(_addressable(grad_output)), _addressable(x)
+        key = (grad_output.strides, x.strides, out.strides)
         call = problem.prepared[key] = CorrelateCall(
             *layer_source(
                 problem.geometry,
@@ -88,8 +92,8 @@ def weight_grad(grad_output: Array, x: Array, out: Array, problem: ConvProblem) 
 
 
 def _addressable(array: Array) -> Array:
-    """Return an array whose elements are whole numbers of elements apart, at aligned addresses: itself, or a copy."""
-    if array.flags.aligned and not any(stride % array.itemsize for stride in array.strides):
+    """Return an array whose elements are whole numbers of elements apart: itself, or a copy."""
+    if not any(stride % array.itemsize for stride in array.strides):
         return array
     return array.copy(order="K")
 

@@ -2,11 +2,12 @@
 
 from functools import lru_cache
 from itertools import product
+from math import prod
 from typing import NamedTuple
 
 from sevenloops.geometry import ConvGeometry
 from sevenloops.jit.planning.packing import WeightPlaces
-from sevenloops.jit.planning.view import Axis, Source
+from sevenloops.jit.planning.view import Axis, Source, worth_threads
 
 __all__ = ["Phase", "input_grad_phases", "layer_source"]
 
@@ -25,6 +26,7 @@ def layer_source(
         )
     ]
     rows, columns = (_ONE, *axes)[-2:]
+    threads = worth_threads(g.flops // 2, threads)
     taps = [
         range(0, kernel * stride, stride) if stride else [0] * kernel
         for kernel, stride in zip(g.kernel_size, weight[2:])
@@ -56,6 +58,7 @@ def input_grad_phases(
     of one phase f form a convolution of grad_output of stride 1 with every s-th tap or so, at j = q + (f + p -
     t·d)/s.
     """
+    threads = worth_threads(g.flops // 2 // prod(g.stride), threads)
     along = []
     for inputs, outputs, s, d, (before, _), kernel, gs, ws, outs in zip(
         g.input_size, g.output_size, g.stride, g.dilation, g.padding, g.kernel_size, grad[2:], weight[2:], out[2:]

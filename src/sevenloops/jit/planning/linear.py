@@ -14,7 +14,7 @@ from sevenloops.jit import dot, target
 from sevenloops.jit.dot import DotForm
 from sevenloops.jit.planning.calls import Call, CorrelateCall, MultiplyCall, address, in_floats
 from sevenloops.jit.planning.packing import WeightPlaces
-from sevenloops.jit.planning.view import Axis, Source
+from sevenloops.jit.planning.view import Axis, Source, worth_threads
 
 __all__ = ["accepts", "forward", "input_grad", "weight_grad"]
 
@@ -70,6 +70,7 @@ def _source(
 ) -> Source:
     rows, terms = shape
     columns = Axis(rows, rows, 1, (0,), xs[0], out_row)
+    threads = worth_threads(rows * terms * outputs, threads)
     return Source(1, terms, outputs, 1, _ONE, columns, 0, xs[1], 0, itemsize, threads)
 
 

@@ -22,12 +22,15 @@ __all__ = [
     "first_seen",
     "runs",
     "view",
+    "worth_threads",
 ]
 
 # Bytes of inputs and outputs of a block, which should stay in the second-level cache beside the weights.
 _BLOCK_BYTES = 256 * 1024
 
 _FEW_CHANNELS = 4  # up to here the taps along a kernel's row make longer runs than the channels
+_WORTH_A_THREAD = 200_000  # multiplications
+
 _SHORT = 6  # positions of an axis along which tiles are too short
 
 
@@ -134,6 +137,11 @@ class View(NamedTuple):
     rows: Extent
     columns: Extent
     strip: Kind | None
+
+
+def worth_threads(multiplications: int, threads: int) -> int:
+    """Return how many of so many threads have enough to do: about 4 µs of multiplying each."""
+    return max(1, min(threads, multiplications // _WORTH_A_THREAD))
 
 
 def view(s: Source) -> View:

@@ -106,6 +106,11 @@ class ConvGeometry:
         return prod(self.kernel_size) == 1 and not self.is_padded
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the kernel is as large as the input, which is one window without padding: a matrix product."""
+        return self.groups == 1 and self.kernel_size == self.input_size == self.span and not self.is_padded
+
+    @property
     def is_depthwise(self) -> bool:
         """Whether each group has one input and one output channel."""
         return self.group_in == self.group_out == 1

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+import sevenloops.conv.bias  # noqa: F401  (registers its kernels)
 from sevenloops import backends, runtime
 from sevenloops.arrays import Array, compute_dtype
 from sevenloops.conv import registry
@@ -114,7 +115,4 @@ def _computable(array: Array, problem: ConvProblem) -> Array:
 
 def bias_grad(grad_output: Array) -> Array:
     """Return the gradient (O,) of the bias: the sum over images and positions."""
-    wide = compute_dtype(grad_output.dtype)
-    positions = tuple(range(2, grad_output.ndim))
-    total: Array = grad_output.sum(axis=positions, dtype=wide).sum(axis=0)
-    return total.astype(grad_output.dtype, copy=False)
+    return backends.find("conv/bias", "gradient")(grad_output)

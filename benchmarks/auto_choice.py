@@ -7,7 +7,7 @@ the best one are left out: they cannot be chosen.
 import numpy as np
 
 import sevenloops as sl
-from contest import DIRECTIONS, Contestant, Layer, machine, write
+from contest import DIRECTIONS, Layer, contestant, machine, prepare, write
 
 LAYERS = [
     Layer(64, 3, 50, 15, 4, stride=2),
@@ -37,7 +37,7 @@ LAYERS = [
 
 
 def main():
-    contestant = Contestant("sevenloops")
+    process = contestant("sevenloops")
     rows = []
     for layer in LAYERS:
         x, w, _ = layer.arrays()
@@ -48,10 +48,10 @@ def main():
             for candidate in candidates:
                 if candidate.refusal or candidate.cost.seconds > max(10 * best, best + 2e-4):
                     continue
-                error = contestant.prepare(layer, direction, candidate.name)
+                error = prepare(process, layer, direction, "channels-first", candidate.name)
                 if error > 1e-4:
                     raise SystemExit(f"{candidate.name} is wrong on {layer}, {direction}: {error}")
-                times[candidate.name] = float(np.median(contestant.time(0.25)))
+                times[candidate.name] = float(np.median(process.time("channels-first", 0.25, 1)))
                 predicted[candidate.name] = candidate.cost.seconds
             chosen, fastest = candidates[0].name, min(times, key=times.get)
             rows.append(
@@ -66,7 +66,7 @@ def main():
                 }
             )
             print(".", end="", flush=True)
-    contestant.close()
+    process.close()
     rows.sort(key=lambda row: -row["regret"])
     print()
     for row in rows:

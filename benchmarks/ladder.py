@@ -14,15 +14,21 @@ from importlib.util import find_spec
 import numpy as np
 
 import sevenloops as sl
-from contest import DIRECTIONS, Contestant, Layer, machine, quartiles, write
+from contest import DIRECTIONS, Layer, contestant, machine, prepare, quartiles, write
 
 CLASSIC = Layer(64, 3, 50, 15, 4, stride=2)
 
 
 def workspace(layer, direction, name):
     x, w, g = layer.arrays()
+    options = {"algorithm": name, **layer.keywords}
     tracemalloc.start()
-    result = layer.run(direction, x, w, g, name)
+    if direction == "forward":
+        result = sl.conv2d(x, w, **options)
+    elif direction == "input_grad":
+        result = sl.conv2d_input_grad(g, w, x.shape, **options)
+    else:
+        result = sl.conv2d_weight_grad(g, x, layer.kernel, **options)
     peak = tracemalloc.get_traced_memory()[1] - result.nbytes
     tracemalloc.stop()
     return peak
@@ -33,7 +39,7 @@ def main():
     options.add_argument("--limit", type=float, default=3.0)
     limit = options.parse_args().limit
     torch = [("torch", variant) for variant in ("contiguous", "channels_last")] if find_spec("torch") else []
-    contestants = {name: Contestant(name) for name in {"sevenloops", *(name for name, _ in torch)}}
+    contestants = {name: contestant(name) for name in {"sevenloops", *(name for name, _ in torch)}}
     rows = []
     for direction in DIRECTIONS:
         x, w, _ = CLASSIC.arrays()
@@ -43,10 +49,13 @@ def main():
         for name, variant in [("sevenloops", a) for a in sl.algorithms()] + torch:
             scaled = predicted.get(variant, 0) > limit
             layer = replace(CLASSIC, n=1) if scaled else CLASSIC
-            error = contestants[name].prepare(layer, direction, variant)
+            order, algorithm = (variant, "auto") if name == "torch" else ("channels-first", variant)
+            error = prepare(contestants[name], layer, direction, order, algorithm)
             if error is None:
                 continue
-            times = np.array([t for _ in range(3) for t in contestants[name].time(0.3)]) * (CLASSIC.n / layer.n)
+            times = np.array([t for _ in range(3) for t in contestants[name].time(order, 0.3, 1)]) * (
+                CLASSIC.n / layer.n
+            )
             row = {"direction": direction, "contestant": name, "variant": variant, "scaled": scaled, "error": error}
             row |= quartiles(times) | {"gflops": CLASSIC.flops / np.median(times) / 1e9}
             if name == "sevenloops":
@@ -57,8 +66,8 @@ def main():
                 f"{row['gflops']:8.3f} GFLOP/s  error {error:.1e}" + ("  (one image, scaled)" if scaled else ""),
                 flush=True,
             )
-    for contestant in contestants.values():
-        contestant.close()
+    for process in contestants.values():
+        process.close()
     write("ladder", {"machine": machine(), "layer": str(CLASSIC), "rows": rows})
 
 

@@ -8,13 +8,13 @@ anything is timed. Writes results/learning.json; the cases that we lose most are
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 
-from contest import Contestant, machine, quartiles, write
+from contest import machine, quartiles, write
+from sevenloops.bench import Contestant
+from sevenloops.bench.serving import Prepared, serve
 
 THREADS = 2
 IMAGES = (32, 64, 28, 28)
@@ -163,39 +163,26 @@ class Theirs:
         return call, lambda: None
 
 
-def serve(library):
-    """Be a contestant."""
-    import json
-
-    call = None
-    for line in sys.stdin:
-        request = json.loads(line)
-        answer = {}
-        if "prepare" in request:
-            call, results = prepare(request["prepare"], library)
-            arrays = results()
-            answer["compared"] = arrays is not None
-            np.savez(request["output"], *(arrays or ()))
-        else:
-            call()
-            times, end = [], perf_counter() + request["time"]
-            while not times or perf_counter() < end:
-                start = perf_counter()
-                call()
-                times.append(perf_counter() - start)
-            answer["times"] = times
-        print(json.dumps(answer), flush=True)
+LIBRARIES = {"sevenloops": Ours, "torch": Theirs}
 
 
-def compare(case, contestants, folder):
+class Preparer:
+    """A library as a contestant."""
+
+    def __init__(self, library):
+        self.library = library()
+
+    def introduce(self):
+        return {}
+
+    def prepare(self, task, variant):
+        call, results = prepare(task["case"], self.library)
+        return Prepared(call, lambda: results() or [])
+
+
+def compare(case, contestants):
     """Let both prepare a case; raise an error where their results differ."""
-    results = []
-    for contestant in contestants:
-        path = str(Path(folder) / f"{contestant.name}.npz")
-        contestant.ask(prepare=case, output=path)
-        with np.load(path) as file:
-            results.append([file[name] for name in file.files])
-    for ours, theirs in zip(*results):
+    for ours, theirs in zip(*(contestant.prepare({"case": case}, "default")[0] for contestant in contestants)):
         error = float(np.abs(ours - theirs).max() / np.abs(theirs).max())
         if error > 1e-3:
             raise SystemExit(f"{case}: the results differ by {error:.1e} of the largest")
@@ -208,21 +195,18 @@ def main():
     parser.add_argument("--only", default="", help="cases that contain this")
     options = parser.parse_args()
     script = [str(Path(__file__)), "--serve"]
-    contestants = [Contestant("sevenloops", [*script, "sevenloops"]), Contestant("torch", [*script, "torch"])]
+    contestants = [Contestant(name, [*script, name], THREADS) for name in LIBRARIES]
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        for case in CASES:
-            if options.only not in case:
-                continue
-            compare(case, contestants, folder)
-            times = {contestant.name: [] for contestant in contestants}
-            for _ in range(options.turns):
-                for contestant in contestants:
-                    times[contestant.name] += contestant.time(options.seconds)
-            figures = {name: quartiles(seconds) for name, seconds in times.items()}
-            rows.append(
-                {"case": case, "ratio": figures["sevenloops"]["median"] / figures["torch"]["median"], **figures}
-            )
+    for case in CASES:
+        if options.only not in case:
+            continue
+        compare(case, contestants)
+        times = {contestant.name: [] for contestant in contestants}
+        for _ in range(options.turns):
+            for contestant in contestants:
+                times[contestant.name] += contestant.time("default", options.seconds, 1)
+        figures = {name: quartiles(seconds) for name, seconds in times.items()}
+        rows.append({"case": case, "ratio": figures["sevenloops"]["median"] / figures["torch"]["median"], **figures})
     for contestant in contestants:
         contestant.close()
     rows.sort(key=lambda row: -row["ratio"])
@@ -236,6 +220,6 @@ def main():
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
-        serve({"sevenloops": Ours, "torch": Theirs}[sys.argv[2]]())
+        serve(lambda: Preparer(LIBRARIES[sys.argv[2]]))
     else:
         main()

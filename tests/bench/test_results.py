@@ -169,6 +169,14 @@ def test_marks_are_where_their_ratios_are(results):
     assert circles["0.90"] == pytest.approx(2 + 96 * (math.log2(0.9) + 2) / 4, abs=0.01)
 
 
+def test_an_epoch_is_so_many_steps(results):
+    results.rows = [row("LeNet-5", "train step", 10, 20)]
+    results.rows[0].details["steps_per_epoch"] = 938
+    sentence = "LeNet-5: an epoch, reckoned as 938 such steps: sevenloops 9.38 s, torch 18.76 s"
+    assert sentence in as_text(results)
+    assert sentence in as_html(results)
+
+
 def test_a_page_of_an_interrupted_run(results):
     results.interrupted, results.rows, results.peak = True, [], None
     assert "stopped by Ctrl-C" in as_html(results)

@@ -39,7 +39,7 @@ class Contestant:
 
     def __init__(self, name: str, command: Sequence[str], threads: int) -> None:
         self.name = name
-        self._command = [sys.executable, "-P", *command]
+        self._command = [sys.executable, *command]
         self._threads = threads
         self._process: subprocess.Popen[str] | None = None
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from sevenloops.bench.contestants import CONTESTANTS
 from sevenloops.bench.results import OURS, Results, Row, Timing, summarise
 
-__all__ = ["as_text", "losing_first", "size"]
+__all__ = ["as_text", "epochs", "losing_first", "size"]
 
 _HEAD = ("ratio", "layer", "pass", "ours", "±", "theirs", "±", "GFLOP/s", "peak", "memory", "error", "by")
 _LEFT = {1, 2, 11}  # columns of words
@@ -108,3 +108,13 @@ def _conclusion(results: Results) -> Iterator[str]:
             f"{summary.peer}, {summary.direction}: geometric mean {summary.mean:.2f} of {summary.count}, "
             f"{summary.lost} lost, worst {summary.worst:.2f} ({summary.worst_label})"
         )
+    yield from epochs(results)
+
+
+def epochs(results: Results) -> Iterator[str]:
+    """Yield how long an epoch takes, as so many times the steps that were measured."""
+    for row in results.rows:
+        if steps := row.details.get("steps_per_epoch"):
+            times = [(name, row.seconds(name)) for name in results.contestants]
+            shown = ", ".join(f"{name} {steps * seconds:.2f} s" for name, seconds in times if seconds)
+            yield f"{row.label}: an epoch, reckoned as {steps} such steps: {shown}"

@@ -30,7 +30,7 @@ class Known:
     @property
     def command(self) -> Sequence[str]:
         """What follows the interpreter."""
-        return "-m", f"sevenloops.bench.contestants.{self.module}"
+        return "-P", "-m", f"sevenloops.bench.contestants.{self.module}"
 
 
 #: By the names that --against takes.

@@ -10,8 +10,9 @@ import sevenloops as sl
 from sevenloops.arrays import Array
 from sevenloops.bench.layers import ConvLayer
 from sevenloops.bench.networks import NETWORKS, Network, gradients
-from sevenloops.bench.serving import Prepared, serve
+from sevenloops.bench.serving import Prepared, Refused, serve
 from sevenloops.conv.problem import Direction
+from sevenloops.errors import UnsupportedGeometryError
 
 __all__ = ["Ours"]
 
@@ -43,7 +44,11 @@ class Ours:
             return _inference(task["network"], task["n"], variant)
         if task["kind"] == "train":
             return _training(NETWORKS[task["network"]], variant)
-        return _convolution(ConvLayer.from_json(task["layer"]), task["pass"], variant)
+        try:
+            layer = ConvLayer.from_json(task["layer"])
+            return _convolution(layer, task["pass"], variant, task.get("algorithm", "auto"))
+        except UnsupportedGeometryError as reason:
+            raise Refused(str(reason)) from None
 
 
 def _product(size: int) -> Prepared:
@@ -52,9 +57,10 @@ def _product(size: int) -> Prepared:
     return Prepared(lambda: a @ b, lambda: [a @ b])
 
 
-def _convolution(layer: ConvLayer, direction: Direction, variant: str) -> Prepared:
+def _convolution(layer: ConvLayer, direction: Direction, variant: str, algorithm: str) -> Prepared:
     x, weight, grad = _arrays(layer)
-    x, grad, keywords = _ordered(x, variant), _ordered(grad, variant), layer.keywords
+    x, grad = _ordered(x, variant), _ordered(grad, variant)
+    keywords = layer.keywords if algorithm == "auto" else {**layer.keywords, "algorithm": algorithm}
     calls: dict[str, Callable[[], Array]] = {
         "forward": lambda: sl.conv2d(x, weight, **keywords),
         "input_grad": lambda: sl.conv2d_input_grad(grad, weight, x.shape, **keywords),

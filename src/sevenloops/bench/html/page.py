@@ -7,7 +7,7 @@ from sevenloops.bench.contestants import CONTESTANTS
 from sevenloops.bench.html.plots import legend, rates_plot, ratio_plot
 from sevenloops.bench.html.style import STYLE
 from sevenloops.bench.results import OURS, Entry, Results, Row, Summary, summarise
-from sevenloops.bench.table import losing_first, size
+from sevenloops.bench.table import epochs, losing_first, size
 
 __all__ = ["as_html"]
 
@@ -62,6 +62,8 @@ def _heading(results: Results) -> Iterator[str]:
         yield f"<p class=alert>{escape(sentence)}</p>\n"
     for sentence in (sentence for row in results.rows for sentence in row.failures):
         yield f"<p class=alert>{escape(sentence)}</p>\n"
+    for sentence in epochs(results):
+        yield f"<p>{escape(sentence)}.</p>\n"
     cards = [_card(summary) for summary in summarise(results)]
     if cards:
         yield f"<div class=cards>{''.join(cards)}</div>\n"

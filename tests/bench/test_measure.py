@@ -13,7 +13,7 @@ from sevenloops.bench.run import NoContestantError
 from sevenloops.bench.serving import run_turn, wait_until_idle
 
 LAYER = ConvLayer.square(2, 3, 8, 4, 3, padding=1)
-SHORT = Effort(0.002, 4, 2)
+SHORT = Effort(0.002, 4, 2, attempts=1)
 
 
 def tasks(*passes, layer=LAYER):
@@ -296,10 +296,12 @@ def test_rounds_alternate(monkeypatch):
         def forget(self):
             pass
 
+        process_id = None
+
     order = []
     (task,) = tasks("forward")
     object.__setattr__(task, "reference", lambda: [LAYER.arrays()[0]])
     runners = [Runner(Fake("a"), ("x", "y")), Runner(Fake("b"), ("z",))]
-    row = measure(task, runners, Effort(0.3, 7, 3))
+    row = measure(task, runners, Effort(0.3, 7, 3, attempts=1))
     assert order == [("a", "x", 0.1, 3), ("a", "y", 0.1, 3), ("b", "z", 0.1, 3)] * 3
     assert [entry.timing.runs for entry in row.entries] == [9, 9, 9]

@@ -89,11 +89,13 @@ def test_the_longest_layers_fit_too(results):
 
 def test_failures_are_said_and_do_not_count(results):
     results.rows[1].entries[1] = Entry("sevenloops", "channels-last", None, 0.3, "is wrong: its error is large")
+    results.rows[0].entries[0] = Entry("sevenloops", "channels-first", None, None, f"failed: {'long ' * 50}")
     results.rows.append(Row("lost", "forward", 1, failure="there is no reference: MemoryError: too large"))
     text = as_text(results)
-    assert "Failures: 2" in text
+    assert "Failures: 3" in text
     assert "loss, forward: sevenloops (channels-last) is wrong: its error is large." in text
     assert "lost, forward: there is no reference: MemoryError: too large." in text
+    assert max(map(len, text.splitlines())) <= 120
     assert results.rows[1].ratio("torch") == pytest.approx(8)  # the other variant is left
 
 
@@ -167,6 +169,15 @@ def test_marks_are_where_their_ratios_are(results):
     assert circles["0.25"] == pytest.approx(2)
     assert circles["4.00"] == pytest.approx(98)
     assert circles["0.90"] == pytest.approx(2 + 96 * (math.log2(0.9) + 2) / 4, abs=0.01)
+
+
+def test_disturbed_rows_are_said(results):
+    results.rows[0].disturbance, results.rows[1].disturbance = 0.04, 0.31
+    sentence = "Other programs disturbed 1 of 4 rows, at most with 31% of the processors (loss, forward)"
+    assert sentence in " ".join(as_text(results).split())
+    assert sentence in as_html(results)
+    results.rows[1].disturbance = None
+    assert "disturbed" not in as_text(results)
 
 
 def test_an_epoch_is_so_many_steps(results):

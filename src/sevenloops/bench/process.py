@@ -82,6 +82,11 @@ class Contestant:
             env=environment,
         )
 
+    @property
+    def process_id(self) -> int | None:
+        """The number of its process; None where it has none."""
+        return None if self._process is None else self._process.pid
+
     def introduce(self) -> dict[str, Any]:
         """Return what the contestant says of itself; where its library is missing, the key "missing" names it."""
         return self.ask("introduce")

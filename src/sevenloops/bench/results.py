@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Entry", "Peak", "Results", "Row", "Summary", "Timing", "geometric_mean", "summarise"]
+__all__ = ["CALM", "OURS", "Entry", "Peak", "Results", "Row", "Summary", "Timing", "geometric_mean", "summarise"]
 
 OURS = "sevenloops"
+
+#: The share of all processors' time that others may use while something is measured: what a system at rest needs.
+CALM = 0.05
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class Row:
     entries : list of Entry
     failure : str or None
         Why there are no entries.
+    disturbance : float or None
+        The share of all processors' time that other programs used meanwhile; None where the system does not tell.
     """
 
     label: str
@@ -76,6 +81,7 @@ class Row:
     details: dict[str, Any] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     failure: str | None = None
+    disturbance: float | None = None
 
     def best(self, contestant: str) -> Entry | None:
         """Return the fastest of a contestant's variants; None where none was timed."""
@@ -164,6 +170,11 @@ class Results:
     peak: Peak | None = None
     rows: list[Row] = field(default_factory=list)
     interrupted: bool = False
+
+    @property
+    def disturbed(self) -> list[Row]:
+        """The rows that other programs have disturbed."""
+        return [row for row in self.rows if row.disturbance is not None and row.disturbance > CALM]
 
     @property
     def peers(self) -> list[str]:

@@ -1,14 +1,16 @@
 """Results as plain text: for each peer a table, losing cases first, and what it amounts to. At most 120 columns."""
 
 from collections.abc import Iterator, Sequence
+from textwrap import fill
 
 from sevenloops.bench.contestants import CONTESTANTS
 from sevenloops.bench.results import OURS, Results, Row, Timing, summarise
 
-__all__ = ["as_text", "epochs", "losing_first", "size"]
+__all__ = ["as_text", "disturbances", "epochs", "losing_first", "size"]
 
 _HEAD = ("ratio", "layer", "pass", "ours", "±", "theirs", "±", "GFLOP/s", "peak", "memory", "error", "by")
 _LEFT = {1, 2, 11}  # columns of words
+_WIDTH = 120
 _LABEL = 37  # the longest of most suites
 
 
@@ -24,7 +26,8 @@ def as_text(results: Results) -> str:
     if failures:
         lines += ["", f"Failures: {len(failures)}", *(f"  {sentence}" for sentence in failures)]
     lines += [""] * bool(summarise(results)) + list(_conclusion(results))
-    return "\n".join(line.rstrip() for line in lines)
+    shown = (line.rstrip() for line in lines)
+    return "\n".join(fill(line, _WIDTH, subsequent_indent="    ") if len(line) > _WIDTH else line for line in shown)
 
 
 def losing_first(rows: Sequence[Row], peer: str | None) -> list[Row]:
@@ -50,6 +53,17 @@ def _heading(results: Results) -> Iterator[str]:
         yield "Stopped by Ctrl-C: what follows is a part."
     yield "times in ms, the median of all runs; ±: half the distance of the quartiles; memory: of the workspace"
     yield from results.missing
+    yield from disturbances(results)
+
+
+def disturbances(results: Results) -> Iterator[str]:
+    """Yield a sentence on what was not measured in peace."""
+    if disturbed := results.disturbed:
+        worst = max(disturbed, key=lambda row: row.disturbance or 0.0)
+        yield (
+            f"Other programs disturbed {len(disturbed)} of {len(results.rows)} rows, at most with "
+            f"{worst.disturbance:.0%} of the processors ({worst.label}, {worst.direction}); measure these again."
+        )
 
 
 def _against(results: Results, peer: str | None) -> str:

@@ -119,7 +119,7 @@ def _measure(options: argparse.Namespace, suite: str, make_tasks: "Callable[[], 
     for path in filter(None, (options.json, options.html)):
         _check_writable(path)
     tasks = make_tasks()
-    effort = Effort(0.05, 3, 2) if options.quick else Effort()
+    effort = Effort(0.05, 3, 2, 1) if options.quick else Effort()
 
     def note(results: "Results", row: "Row | None", number: int) -> None:
         if row is not None and options.json:

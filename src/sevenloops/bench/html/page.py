@@ -7,7 +7,7 @@ from sevenloops.bench.contestants import CONTESTANTS
 from sevenloops.bench.html.plots import legend, rates_plot, ratio_plot
 from sevenloops.bench.html.style import STYLE
 from sevenloops.bench.results import OURS, Entry, Results, Row, Summary, summarise
-from sevenloops.bench.table import epochs, losing_first, size
+from sevenloops.bench.table import disturbances, epochs, losing_first, size
 
 __all__ = ["as_html"]
 
@@ -58,7 +58,7 @@ def _heading(results: Results) -> Iterator[str]:
     yield "result is compared with float64 before anything is timed.</p>\n"
     if results.interrupted:
         yield "<p class=alert>The run was stopped by Ctrl-C: this is a part of it.</p>\n"
-    for sentence in results.missing:
+    for sentence in (*results.missing, *disturbances(results)):
         yield f"<p class=alert>{escape(sentence)}</p>\n"
     for sentence in (sentence for row in results.rows for sentence in row.failures):
         yield f"<p class=alert>{escape(sentence)}</p>\n"

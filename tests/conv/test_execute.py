@@ -44,7 +44,7 @@ def run(problem, algorithm, x, weight, bias, grad):
     """Run one pass; plans are made for the dtype of the computation."""
     plan = select(problem, algorithm)
     if problem.direction == "forward":
-        return execute.forward(x, weight, bias, plan)
+        return execute.forward(x, weight, Epilogue(bias), plan)
     if problem.direction == "input_grad":
         return execute.input_grad(grad, weight, plan)
     return execute.weight_grad(grad, x, plan, np.full(problem.geometry.weight_shape, np.nan, x.dtype))
@@ -233,7 +233,7 @@ def test_no_bias_is_no_bias():
         epilogue.apply(out, 1)
 
     with changed_ladder(rung("new", forward=kernel)):
-        assert (execute.forward(x, weight, None, select(problem, "new")) == 2).all()
+        assert (execute.forward(x, weight, Epilogue(), select(problem, "new")) == 2).all()
 
 
 # --- no images ----------------------------------------------------------------------------------------------------

@@ -51,14 +51,15 @@ def plan(
     return select(problem, algorithm)
 
 
-def forward(x: Array, weight: Array, bias: Array | None, chosen: ConvPlan) -> Array:
-    """Convolve (N, C, *spatial) with (O, C/groups, *kernel) and add the bias (O,)."""
+def forward(x: Array, weight: Array, epilogue: Epilogue, chosen: ConvPlan) -> Array:
+    """Convolve (N, C, *spatial) with (O, C/groups, *kernel), and do what the epilogue says."""
     problem = chosen.problem
     out = allocate(problem.geometry.out_shape, problem.dtype, _ends_channels_last(chosen))
     if out.size:
-        if bias is not None:
-            bias = _computable(bias, problem)
-        _run(chosen, "forward", _computable(x, problem), _computable(weight, problem), out, problem, Epilogue(bias))
+        epilogue = _widened(epilogue, problem)
+        _run(chosen, "forward", _computable(x, problem), _computable(weight, problem), out, problem, epilogue)
+        if chosen.backend == "numpy":
+            epilogue.finish(out)
     return out.astype(x.dtype, copy=False)
 
 
@@ -109,10 +110,19 @@ def _ends_channels_last(chosen: ConvPlan) -> bool:
     return chosen.problem.channels_last or chosen.backend == "jit"
 
 
+def _widened(epilogue: Epilogue, problem: ConvProblem) -> Epilogue:
+    parts = (epilogue.bias, epilogue.scale, epilogue.residual)
+    if all(part is None or part.dtype == problem.dtype for part in parts):
+        return epilogue
+    bias, scale, residual = (None if part is None else _computable(part, problem) for part in parts)
+    return Epilogue(bias, scale, residual, epilogue.activation)
+
+
 def _computable(array: Array, problem: ConvProblem) -> Array:
     return array if array.dtype == problem.dtype else array.astype(problem.dtype)
 
 
 def bias_grad(grad_output: Array) -> Array:
     """Return the gradient (O,) of the bias: the sum over images and positions."""
-    return backends.find("conv/bias", "gradient")(grad_output)
+    gradient: Array = backends.find("conv/bias", "gradient")(grad_output)
+    return gradient

@@ -56,12 +56,25 @@ class ConvProblem:
 
 @dataclass(frozen=True, slots=True)
 class Epilogue:
-    """What is done to each block of a forward result while it is in cache; kernels call `apply` once per block."""
+    """What follows a forward sum: activation(scale · sum + bias + residual), each part if it is there.
+
+    NumPy's kernels call `apply` once per block of the result, while it is in cache; it does the first two parts, and
+    `finish` the others. Machine code does all at once.
+
+    Attributes
+    ----------
+    bias, scale : ndarray (C_out,) or None
+    residual : ndarray of the result's shape, or None
+    activation : {"relu", "relu6"} or None
+    """
 
     bias: Array | None = None
+    scale: Array | None = None
+    residual: Array | None = None
+    activation: str | None = None
 
     def apply(self, block: Array, channel_axis: int, channels: slice = slice(None)) -> None:
-        """Finish a block of the result in place; the kernel does not touch it afterwards.
+        """Scale a block of the result in place and add the bias; the kernel does not touch it afterwards.
 
         Parameters
         ----------
@@ -72,5 +85,17 @@ class Epilogue:
         channels : slice
             Which of the output channels it holds.
         """
+        shape = (-1, *(1,) * (block.ndim - 1 - channel_axis))
+        if self.scale is not None:
+            block *= self.scale[channels].reshape(shape)
         if self.bias is not None:
-            block += self.bias[channels].reshape(-1, *(1,) * (block.ndim - 1 - channel_axis))
+            block += self.bias[channels].reshape(shape)
+
+    def finish(self, result: Array) -> None:
+        """Add the residual to the whole result and apply the activation, in place."""
+        if self.residual is not None:
+            result += self.residual
+        if self.activation is not None:
+            np.maximum(result, 0, out=result)
+        if self.activation == "relu6":
+            np.minimum(result, 6, out=result)

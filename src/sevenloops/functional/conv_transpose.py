@@ -5,7 +5,7 @@ from typing import Any
 from sevenloops.arrays import Array, ArrayLike
 from sevenloops.autograd import Operation, Tensor, apply, is_grad_enabled
 from sevenloops.conv import execute
-from sevenloops.conv.problem import Direction
+from sevenloops.conv.problem import Direction, Epilogue
 from sevenloops.conv.select import ConvPlan
 from sevenloops.functional.call import Form, inputs
 from sevenloops.functional.convolution_call import Options, check_bias
@@ -40,7 +40,7 @@ def _vjp(
     grad_output = form.enter(grad)
     dx = dw = db = None
     if needs[0]:
-        dx = form.leave(execute.forward(grad_output, form.weight(weight), None, plans["forward"]))
+        dx = form.leave(execute.forward(grad_output, form.weight(weight), Epilogue(), plans["forward"]))
     if needs[1]:
         dw, canonical = form.empty_weight(geometry, grad.dtype)
         execute.weight_grad(form.enter(x), grad_output, plans["weight_grad"], canonical)

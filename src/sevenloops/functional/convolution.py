@@ -8,7 +8,7 @@ from typing import Any
 from sevenloops.arrays import Array, ArrayLike
 from sevenloops.autograd import Operation, Tensor, apply, is_grad_enabled
 from sevenloops.conv import execute
-from sevenloops.conv.problem import Direction
+from sevenloops.conv.problem import Direction, Epilogue
 from sevenloops.conv.select import ConvPlan
 from sevenloops.functional.call import Form, inputs
 from sevenloops.functional.convolution_call import Options, check_bias
@@ -22,7 +22,7 @@ __all__ = ["CONVOLUTION", "conv1d", "conv2d", "conv3d"]
 def _forward(
     x: Array, weight: Array, bias: Array | None, *, form: Form, plans: dict[Direction, ConvPlan], **_: Any
 ) -> tuple[Array, tuple[Array, Array]]:
-    y = execute.forward(form.enter(x), form.weight(weight), bias, plans["forward"])
+    y = execute.forward(form.enter(x), form.weight(weight), Epilogue(bias), plans["forward"])
     return form.leave(y), (x, weight)
 
 

@@ -10,10 +10,10 @@ one multiplication, so these kernels are as fast as the loads.
 from dataclasses import dataclass
 
 from sevenloops.jit import compiler
-from sevenloops.jit.activation import ACTIVATIONS
 from sevenloops.jit.arguments import Layout
 from sevenloops.jit.blocks import INTEGERS as BLOCKS
 from sevenloops.jit.blocks import locate
+from sevenloops.jit.ending import ENDINGS, NOTHING, Ending
 from sevenloops.jit.language import Int
 from sevenloops.jit.llvm import Function, Program
 from sevenloops.jit.strip import Kind, define_strip
@@ -29,7 +29,7 @@ _COUNTS = tuple(f"{where}_{i}" for where in ("inner", "last") for i in range(HEI
 #: What the forward kernel is given; an item is a part of the vectors of channels and a block of positions. `segments`
 #: has a pair (offset, 1) for each tap.
 FORWARD = Layout(
-    ("x", "w", "start", "out", "residual", "scratch", "segments"),
+    ("x", "w", "start", "out", *ENDINGS, "scratch", "segments"),
     (
         "parts",
         "vectors",
@@ -76,10 +76,8 @@ class DepthwiseForm:
         Taps in a row of the kernel; columns of the input from one pixel to the next (0 if pixels are not beside each
         other), and from one tap to the next.
     strip : str or None
-    after : str or None
-        The activation.
-    residual : bool
-        Whether something is added before the activation.
+    ending : Ending
+        What is done to the finished sums.
     """
 
     itemsize: int
@@ -89,8 +87,7 @@ class DepthwiseForm:
     advance: int
     dilation: int
     strip: Kind | None
-    after: str | None = None
-    residual: bool = False
+    ending: Ending = NOTHING
 
     @property
     def name(self) -> str:
@@ -98,8 +95,7 @@ class DepthwiseForm:
         heights = "_".join(map(str, self.heights))
         return (
             f"depthwise_f{8 * self.itemsize}x{self.lanes}_{heights}_t{self.taps}_{self.advance}_{self.dilation}"
-            f"_{self.strip or 'plain'}_{self.after or 'sum'}"
-            f"{'_r' if self.residual else ''}"
+            f"_{self.strip or 'plain'}_{self.ending.name}"
         )
 
     def _tile(self, program: Program, height: int) -> Function:
@@ -107,8 +103,8 @@ class DepthwiseForm:
 
         Each column of inputs under a row of the kernel is loaded once, for all pixels and taps that see it.
         """
-        code = program.function(f"tile_{height}", "piipipppipi")
-        x, pixel, column, segments, rows, w, start, out, out_stride, other, count = code.arguments
+        code = program.function(f"tile_{height}", "piipipppipppi")
+        x, pixel, column, segments, rows, w, start, out, out_stride, scale, bias, other, count = code.arguments
         mask = code.first_lanes(count)
         first = code.load(start, 0, mask)
         sums = [code.variable(first) for _ in range(height)]
@@ -126,13 +122,11 @@ class DepthwiseForm:
                 value = code.load(here, pixel * pixels + column * columns, mask)
                 for m, tap in uses:
                     sums[m].set(code.fma(value, of_tap[tap], sums[m].get()))
+        factors = self.ending.factors(code, scale, bias, 0, mask)
         for m in range(height):
-            value, place_out = sums[m].get(), out_stride * m if m else 0
-            if self.residual:
-                value = value + code.load(other, place_out, mask)
-            if self.after:
-                value = ACTIVATIONS[self.after](code, value)
-            code.store(value, out, place_out, mask)
+            place_out = out_stride * m
+            beside = code.address(other, place_out)
+            code.store(self.ending.apply(code, sums[m].get(), factors, beside, mask), out, place_out, mask)
         return code
 
     def write(self, target: Target) -> str:
@@ -152,7 +146,7 @@ class DepthwiseForm:
             with code.loop(first, code.minimum(first + get["vectors_in_part"], get["vectors"])) as vector:
                 channel = vector * self.lanes
                 w = code.address(get["w"], channel * get["taps"])
-                start = code.address(get["start"], channel)
+                start, scale, bias = (code.address(get[key], channel) for key in ("start", "scale", "bias"))
                 left = get["channels"] - channel
                 with code.loop(at.row_begin, at.row_end) as row:
                     moved = place + row * get["out_row"] + channel
@@ -171,6 +165,8 @@ class DepthwiseForm:
                                 start,
                                 out.get(),
                                 get["out_column"],
+                                scale,
+                                bias,
                                 other.get(),
                                 left,
                             )

@@ -12,10 +12,10 @@ pointwise convolution all pixels of all images are one row).
 from dataclasses import dataclass
 
 from sevenloops.jit import compiler
-from sevenloops.jit.activation import ACTIVATIONS
 from sevenloops.jit.arguments import Layout
 from sevenloops.jit.blocks import INTEGERS as BLOCKS
 from sevenloops.jit.blocks import locate
+from sevenloops.jit.ending import ENDINGS, NOTHING, Ending
 from sevenloops.jit.language import Int
 from sevenloops.jit.llvm import Program
 from sevenloops.jit.strip import Kind, define_strip
@@ -31,7 +31,7 @@ _COUNTS = tuple(f"{where}_{i}" for where in ("inner", "last") for i in range(HEI
 
 #: What the kernel is given.
 ARGUMENTS = Layout(
-    ("x", "w", "start", "out", "residual", "scratch", "segments", "terms"),
+    ("x", "w", "start", "out", *ENDINGS, "scratch", "segments", "terms"),
     (
         "channel_parts",  # an item is a part of the channels' blocks and a block of positions
         *BLOCKS,
@@ -73,10 +73,8 @@ class MultiplyForm:
         See `sevenloops.jit.tile.define_tile`.
     strip : str or None
         The kind of strip, if one is made.
-    after : str or None
-        The activation.
-    residual : bool
-        Whether something is added before the activation.
+    ending : Ending
+        What is done to the finished sums.
     """
 
     itemsize: int
@@ -86,32 +84,24 @@ class MultiplyForm:
     last_vectors: int
     unit: bool = True
     strip: Kind | None = None
-    after: str | None = None
-    residual: bool = False
+    ending: Ending = NOTHING
 
     @property
     def name(self) -> str:
         """A name of its own for each kernel."""
         heights = "_".join(map(str, self.heights))
-        flags = f"{'u' if self.unit else 's'}{'r' if self.residual else ''}"
+        unit = "adjacent" if self.unit else "apart"
         return (
-            f"multiply_f{8 * self.itemsize}x{self.lanes}_{heights}_by_{self.vectors}_{self.last_vectors}_{flags}"
-            f"_{self.strip or 'plain'}_{self.after or 'sum'}"
+            f"multiply_f{8 * self.itemsize}x{self.lanes}_{heights}_by_{self.vectors}_{self.last_vectors}_{unit}"
+            f"_{self.strip or 'plain'}_{self.ending.name}"
         )
 
     def write(self, target: Target) -> str:
         """Return the program."""
         program = Program(target, self.itemsize, self.lanes)
-        after = ACTIVATIONS[self.after] if self.after else None
         tiles = {
             (height, vectors): define_tile(
-                program,
-                f"tile_{height}_{vectors}",
-                height,
-                vectors,
-                unit=self.unit,
-                after=after,
-                residual=self.residual,
+                program, f"tile_{height}_{vectors}", height, vectors, unit=self.unit, ending=self.ending
             )
             for height in self.heights
             for vectors in {self.vectors, self.last_vectors}
@@ -147,11 +137,11 @@ class MultiplyForm:
                         width = vectors * self.lanes
                         channel = group * get["out_group"] + b * (self.vectors * self.lanes)
                         w = code.address(get["w"], group * get["w_group"] + b * get["w_block"] + first_term * width)
-                        start = code.address(get["start"], channel)
+                        start, scale, bias = (code.address(get[key], channel) for key in ("start", "scale", "bias"))
                         with code.loop(row_begin, row_end) as row:
                             place = row * get["out_row"] + channel
                             out = code.variable(code.address(out_image, place))
-                            other = code.variable(code.address(residual_image, place)) if self.residual else None
+                            other = code.variable(code.address(residual_image, place))
                             x = code.variable(code.address(x_group, (row - row_begin) * get["x_row"]))
                             for i, height in enumerate(self.heights):
                                 with code.loop(0, counts[i]):
@@ -168,12 +158,13 @@ class MultiplyForm:
                                         get["out_column"],
                                         last,
                                         flags,
-                                        other.get() if other else out.get(),
+                                        scale,
+                                        bias,
+                                        other.get(),
                                     )
                                     x.set(code.address(x.get(), get["x_column"] * height))
                                     out.set(code.address(out.get(), get["out_column"] * height))
-                                    if other:
-                                        other.set(code.address(other.get(), get["out_column"] * height))
+                                    other.set(code.address(other.get(), get["out_column"] * height))
 
                     full = get["channel_blocks"] - 1
                     with code.loop(first_block, code.minimum(end_block, full)) as b:

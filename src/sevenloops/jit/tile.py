@@ -9,7 +9,7 @@ order in which they are used. An iteration loads the weights' vectors once and e
 vectors multiplications.
 """
 
-from sevenloops.jit.activation import Activation
+from sevenloops.jit.ending import Ending
 from sevenloops.jit.language import Value
 from sevenloops.jit.llvm import Function, Program
 
@@ -23,9 +23,7 @@ RESUME, FINISH = 1, 2
 _SHARING = 3
 
 
-def define_tile(
-    program: Program, name: str, rows: int, vectors: int, *, unit: bool, after: Activation | None, residual: bool
-) -> Function:
+def define_tile(program: Program, name: str, rows: int, vectors: int, *, unit: bool, ending: Ending) -> Function:
     """Write the function of a tile.
 
     Parameters
@@ -36,20 +34,18 @@ def define_tile(
         Pixels, and vectors of output channels.
     unit : bool
         Whether the inputs of a segment are adjacent; if not, the argument `step` counts.
-    after : Activation or None
-        What is applied to the finished sum.
-    residual : bool
-        Whether something is added before that.
+    ending : Ending
+        What is done to the finished sums.
 
     Returns
     -------
     Function
-        With the parameters: x, pixel_stride, segments, count, step, w, start, out, out_stride, last, flags, residual.
-        The address `segments` has `count` pairs (offset, length); `start` has a float for each channel; `last` is how
-        many floats of the last vector there are.
+        With the parameters: x, pixel_stride, segments, count, step, w, start, out, out_stride, last, flags, scale,
+        bias, residual. The address `segments` has `count` pairs (offset, length); `start`, `scale` and `bias` have a
+        float for each channel; `last` is how many floats of the last vector there are.
     """
-    code = program.function(name, "pipiipppiiip")
-    x, stride, segments, count, step, w, start, out, out_stride, last, flags, other = code.arguments
+    code = program.function(name, "pipiipppiiippp")
+    x, stride, segments, count, step, w, start, out, out_stride, last, flags, scale, bias, other = code.arguments
     lanes = code.lanes
     mask = code.first_lanes(last)
 
@@ -81,14 +77,13 @@ def define_tile(
                     sums[m][v].set(code.fma(number, row[v], sums[m][v].get()))
             weights.set(code.address(here, vectors * lanes))
 
-    if after is not None or residual:
+    if ending.is_something:
         with code.when(flags >= FINISH):
-            for m in range(rows):
-                for v in range(vectors):
-                    value = sums[m][v].get()
-                    if residual:
-                        value = value + code.load(other, out_stride * m + v * lanes, masked(v))
-                    sums[m][v].set(after(code, value) if after is not None else value)
+            for v in range(vectors):
+                factors = ending.factors(code, scale, bias, v * lanes, masked(v))
+                for m in range(rows):
+                    place = code.address(other, out_stride * m + v * lanes)
+                    sums[m][v].set(ending.apply(code, sums[m][v].get(), factors, place, masked(v)))
     for m in range(rows):
         for v in range(vectors):
             code.store(sums[m][v].get(), out, out_stride * m + v * lanes, masked(v))

@@ -15,6 +15,7 @@ from sevenloops.conv.cost import Cost
 from sevenloops.conv.direct.sources import input_grad_phases, layer_source
 from sevenloops.conv.problem import ConvProblem, Epilogue
 from sevenloops.jit import target
+from sevenloops.jit.ending import Ending
 from sevenloops.jit.planning import linear
 from sevenloops.jit.planning.calls import CorrelateCall, MultiplyCall, address, in_floats
 
@@ -32,19 +33,29 @@ def refusal(problem: ConvProblem) -> str | None:
 
 
 def forward(x: Array, weight: Array, out: Array, problem: ConvProblem, epilogue: Epilogue) -> None:
-    """Multiply by the packed weights, starting from the bias."""
-    key = (x.strides, weight.strides, out.strides)
+    """Multiply by the packed weights, starting from the bias or ending with what else follows."""
+    residual = epilogue.residual
+    ending = Ending(epilogue.scale is not None, residual is not None, epilogue.activation)
+    key = (x.strides, weight.strides, out.strides, ending)
     call = problem.prepared.get(key)
     if call is None:
         x, weight = _addressable(x), _addressable(weight)
-        key = (x.strides, weight.strides, out.strides)
+        key = (x.strides, weight.strides, out.strides, ending)
         call = problem.prepared[key] = MultiplyCall(
             *layer_source(
                 problem.geometry, in_floats(x), in_floats(weight), in_floats(out), problem.itemsize, problem.threads
             ),
             problem.dtype,
+            ending,
         )
-    call.run(address(x), address(weight), epilogue.bias, address(out))
+    if residual is None:
+        call.run(address(x), address(weight), epilogue.bias, address(out), epilogue.scale)
+        return
+    if residual.strides != out.strides:
+        copy = np.empty_like(out)
+        copy[...] = residual
+        residual = copy
+    call.run(address(x), address(weight), epilogue.bias, address(out), epilogue.scale, address(residual))
 
 
 def input_grad(grad_output: Array, weight: Array, out: Array, problem: ConvProblem) -> None:

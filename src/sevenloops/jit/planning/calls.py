@@ -11,6 +11,7 @@ from sevenloops.arrays import Array
 from sevenloops.jit import correlate, multiply, pool, weights
 from sevenloops.jit import depthwise as kernels
 from sevenloops.jit.arguments import Layout
+from sevenloops.jit.ending import NOTHING, Ending
 from sevenloops.jit.planning import correlation, depthwise, multiplication
 from sevenloops.jit.planning.packing import Packing, WeightPlaces, packing, unpacking
 from sevenloops.jit.planning.view import Source
@@ -79,15 +80,15 @@ class MultiplyCall:
         Bytes that a call allocates.
     """
 
-    def __init__(self, source: Source, places: WeightPlaces, dtype: np.dtype[Any]) -> None:
+    def __init__(self, source: Source, places: WeightPlaces, dtype: np.dtype[Any], ending: Ending = NOTHING) -> None:
         prepared: multiplication.Multiplication | depthwise.Depthwise
         if depthwise.is_depthwise(source):
-            prepared = depthwise.prepare(source)
+            prepared = depthwise.prepare(source, ending)
             layer, places = depthwise.as_layer(source, places)
             way = packing(layer, "rci", prepared.tiling, places)
             layout, tables = kernels.FORWARD, {}
         else:
-            prepared = multiplication.prepare(source)
+            prepared = multiplication.prepare(source, ending)
             way = packing(source, prepared.order, prepared.tiling, places)
             layout, tables = multiply.ARGUMENTS, {"terms": address(prepared.terms)}
         self._keep = (prepared, way)  # their tables, of which the kernels have the addresses
@@ -111,8 +112,16 @@ class MultiplyCall:
             floats = source.groups * source.terms * prepared.tiling.padded
         return _lines(floats, source.itemsize) + _lines(prepared.scratch, source.itemsize) + _LINE
 
-    def run(self, x: int, weight: int, bias: Array | None, out: int) -> None:
-        """Multiply; x, weight and out are the addresses of the arrays' first elements."""
+    def run(
+        self,
+        x: int,
+        weight: int,
+        bias: Array | None,
+        out: int,
+        scale: Array | None = None,
+        residual: int = 0,
+    ) -> None:
+        """Multiply; x, weight, out and residual are the addresses of the arrays' first elements."""
         memory, start = _workspace(self._bytes)
         self._pack.run(source=weight, packed=start)
         if bias is not None and not bias.flags.c_contiguous:
@@ -120,9 +129,11 @@ class MultiplyCall:
         self._multiply.run(
             x=x + self._x_offset,
             w=start,
-            start=self._zero if bias is None else address(bias),
+            start=self._zero if bias is None or scale is not None else address(bias),
+            scale=self._zero if scale is None else address(scale),
+            bias=self._zero if bias is None else address(bias),
             out=out,
-            residual=out,
+            residual=residual,
             scratch=start + self._packed_bytes,
         )
         del memory

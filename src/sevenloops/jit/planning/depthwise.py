@@ -1,4 +1,4 @@
-"""Depthwise convolution, prepared: one vector of channels at a time instead of register tiles of pixels by channels."""
+"""Depthwise convolution, prepared: one vector of channels at a time instead of tiles of pixels by channels."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -9,6 +9,7 @@ import numpy as np
 from sevenloops.arrays import Array
 from sevenloops.jit import target
 from sevenloops.jit.depthwise import HEIGHTS, DepthwiseForm, DepthwiseGradientForm
+from sevenloops.jit.ending import NOTHING, Ending
 from sevenloops.jit.planning.packing import WeightPlaces
 from sevenloops.jit.planning.tiling import Tiling, heights
 from sevenloops.jit.planning.view import Source, block_arguments, blocks, first_seen, runs, view
@@ -28,7 +29,7 @@ def is_depthwise(s: Source) -> bool:
 
 
 def as_layer(s: Source, places: WeightPlaces) -> tuple[Source, WeightPlaces]:
-    """Return the source and its weights as their packing sees them: one input channel, and an output for each group."""
+    """Return the source and its weights as their packing sees them: one input channel, an output per group."""
     return replace(s, groups=1, channels=1), replace(places, out_channel=places.group)
 
 
@@ -65,7 +66,7 @@ def _tiling(s: Source) -> Tiling:
 
 
 @lru_cache(maxsize=1024)
-def prepare(s: Source, after: str | None = None, residual: bool = False) -> Depthwise:
+def prepare(s: Source, ending: Ending = NOTHING) -> Depthwise:
     """Prepare a forward pass, or a phase of an input gradient."""
     v, tiling = view(s), _tiling(s)
     b = blocks(s, v, _ROWS, 4 * s.threads if s.threads > 1 else 1)
@@ -97,7 +98,7 @@ def prepare(s: Source, after: str | None = None, residual: bool = False) -> Dept
     }
     return Depthwise(
         form=DepthwiseForm(
-            s.itemsize, tiling.lanes, tuple(distinct), len(offsets), advance, dilation, v.strip, after, residual
+            s.itemsize, tiling.lanes, tuple(distinct), len(offsets), advance, dilation, v.strip, ending
         ),
         values=values,
         segments=np.array(r.segments, np.int64).reshape(-1),

@@ -12,6 +12,7 @@ import numpy as np
 
 from sevenloops.arrays import Array
 from sevenloops.jit import target
+from sevenloops.jit.ending import NOTHING, Ending
 from sevenloops.jit.multiply import HEIGHTS, MultiplyForm
 from sevenloops.jit.planning.tiling import Tiling, choose, heights
 from sevenloops.jit.planning.view import Source, block_arguments, blocks, first_seen, runs, view
@@ -55,8 +56,8 @@ class Multiplication:
 
 
 @lru_cache(maxsize=1024)
-def prepare(s: Source, after: str | None = None, residual: bool = False) -> Multiplication:
-    """Choose the view of the input, the tiles and the blocks; `after` names an activation."""
+def prepare(s: Source, ending: Ending = NOTHING) -> Multiplication:
+    """Choose the view of the input, the tiles and the blocks."""
     v = view(s)
     tiling = choose(s.out_group, v.columns.size, s.itemsize, target.current())
     b = blocks(s, v, tiling.rows, 4 * s.threads if s.threads > 1 else 1)
@@ -83,8 +84,7 @@ def prepare(s: Source, after: str | None = None, residual: bool = False) -> Mult
         tiling.last_vectors,
         unit=r.step == 1,
         strip=v.strip,
-        after=after,
-        residual=residual,
+        ending=ending,
     )
     values = {
         "channel_parts": parts,

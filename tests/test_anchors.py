@@ -48,6 +48,7 @@ from sevenloops.errors import ShapeError
 from tests.helpers import oracle
 from tests.helpers.cases import Case
 from tests.helpers.checks import (
+    ALGORITHMS,
     DIRECTIONS,
     assert_close,
     assert_right,
@@ -56,7 +57,7 @@ from tests.helpers.checks import (
     refused,
 )
 
-every_algorithm = pytest.mark.parametrize("algorithm", sl.algorithms())
+every_algorithm = pytest.mark.parametrize("algorithm", ALGORITHMS)
 every_direction = pytest.mark.parametrize("direction", DIRECTIONS)
 
 #: Stride 1 and no dilation, so that every algorithm can do it; nothing is square.
@@ -186,7 +187,7 @@ def test_a_last_partial_batch():
     """Batches of different sizes one after another, each as if it were the only one."""
     x, w, b = (np.random.default_rng(0).standard_normal(s) for s in ((7, 2, 6, 5), (3, 2, 3, 3), 3))
     whole = oracle.forward(x, w, b, stride=(1, 1), padding=((1, 1), (1, 1)), dilation=(1, 1), groups=1)
-    for algorithm in sl.algorithms():
+    for algorithm in ALGORITHMS:
         parts = [sl.conv2d(x[i : i + 3], w, b, padding=1, algorithm=algorithm) for i in range(0, 7, 3)]
         assert [len(part) for part in parts] == [3, 3, 1]
         np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-11, atol=1e-11)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sevenloops as sl
-from sevenloops import runtime
+from sevenloops import backends, runtime
 from sevenloops.conv import execute
 from sevenloops.conv.problem import DIRECTIONS, Epilogue
 from sevenloops.conv.select import select
@@ -66,7 +66,11 @@ def test_a_plan_is_made_for_all_that_matters(direction, channels_last, dtype, co
             sl.set_num_threads(threads)
             plan = execute.plan(geometry, direction, np.dtype(dtype), channels_last, "im2col", 10**6)
             assert replace(plan.problem, max_workspace=None) == make_problem(
-                direction=direction, dtype=computed, channels_last=channels_last, threads=threads
+                direction=direction,
+                dtype=computed,
+                channels_last=channels_last,
+                threads=threads,
+                usable=backends.usable(),
             )
             assert plan.requested == "im2col"
     finally:

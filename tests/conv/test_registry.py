@@ -1,6 +1,9 @@
 import ast
+import dataclasses
 import importlib
 import inspect
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,7 @@ import pytest
 import sevenloops as sl
 from sevenloops import backends
 from sevenloops.conv import algorithms, registry
+from sevenloops.conv.cost import Cost
 from sevenloops.conv.problem import DIRECTIONS
 from tests.helpers.ladder import changed_ladder, make_problem, rung
 
@@ -50,9 +54,16 @@ def test_every_algorithm_is_complete(name):
     assert algorithm.name == name
     assert algorithm.summary
     assert "\n" not in algorithm.summary
+    assert algorithm.forward or algorithm.machine
     for direction in DIRECTIONS:
-        assert registry.kernel(name, direction) is getattr(algorithm, direction)
-        assert backends.backends_of(registry.operation(name), direction)[-1] == "numpy"
+        places = backends.backends_of(registry.operation(name), direction)
+        assert ("numpy" in places) == (algorithm.forward is not None)
+        if "numpy" in places:
+            assert registry.kernel(name, direction, "numpy") is getattr(algorithm, direction)
+        if algorithm.machine and "jit" in backends.usable():
+            assert places[0] == "jit"
+            module = importlib.import_module(algorithm.machine)
+            assert registry.kernel(name, direction, "jit") is getattr(module, direction)
 
 
 def test_a_new_algorithm_is_there_until_its_end():
@@ -62,7 +73,7 @@ def test_a_new_algorithm_is_there_until_its_end():
         assert registry.register(new) is new
         assert registry.names() == (*before, "new")
         assert registry.get("new") is new
-        assert [registry.kernel("new", direction) for direction in DIRECTIONS] == [
+        assert [registry.kernel("new", direction, "numpy") for direction in DIRECTIONS] == [
             new.forward,
             new.input_grad,
             new.weight_grad,
@@ -108,14 +119,46 @@ def test_an_unknown_name_lists_the_known_ones(name):
     assert caught.value.__suppress_context__
 
 
-def test_kernels_are_those_of_the_backend_in_force(monkeypatch):
-    def fast(*arguments):
-        """A kernel of another backend."""
+def machine(monkeypatch, refusal=None, workspace=0):
+    """Return the name of a module of kernels in machine code, which return their own name."""
+    module = types.ModuleType("tests_own_machine_code")
+    module.refusal = lambda problem: refusal
+    module.cost = lambda problem: Cost(0.5, workspace=workspace)
+    for direction in DIRECTIONS:
+        setattr(module, direction, lambda *arguments, direction=direction: direction)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return module.__name__
 
-    with changed_ladder(rung("new")):
-        monkeypatch.setattr(backends, "PREFERENCE", ("fast", "numpy"))
-        backends.register(registry.operation("new"), "forward", "fast", fast)
-        assert registry.kernel("new", "forward") is fast
-        assert registry.kernel("new", "input_grad") is registry.get("new").input_grad
-        with backends.use_backend("numpy"):
-            assert registry.kernel("new", "forward") is registry.get("new").forward
+
+def test_kernels_are_those_of_the_backend(monkeypatch):
+    name = machine(monkeypatch)
+    with changed_ladder(dataclasses.replace(rung("new"), machine=name)):
+        for direction in DIRECTIONS:
+            assert registry.kernel("new", direction, "jit") is getattr(sys.modules[name], direction)
+            assert registry.kernel("new", direction, "numpy") is getattr(registry.get("new"), direction)
+
+
+@pytest.mark.parametrize(
+    ("usable", "refusal", "workspace", "expected"),
+    [
+        (("jit", "numpy"), None, 0, ("jit", 0.5, None)),
+        (("jit",), None, 0, ("jit", 0.5, None)),
+        (("numpy",), None, 0, ("numpy", 1.0, None)),
+        (("jit", "numpy"), "it is odd", 0, ("numpy", 1.0, None)),
+        (("jit",), "it is odd", 0, ("", 0.0, "it is odd")),
+        (("jit", "numpy"), None, 101, ("numpy", 1.0, None)),
+        (("jit",), None, 101, ("", 0.0, "its workspace of 101 bytes exceeds max_workspace of 100 bytes")),
+    ],
+)
+def test_the_first_backend_that_can_is_considered(monkeypatch, usable, refusal, workspace, expected):
+    algorithm = dataclasses.replace(rung("new", workspace=100), machine=machine(monkeypatch, refusal, workspace))
+    problem = dataclasses.replace(make_problem(max_workspace=100), backends=usable)
+    backend, cost, reason = algorithm.considered(problem)
+    assert (backend, cost.seconds, reason) == expected
+
+
+def test_why_there_is_no_backend(monkeypatch):
+    only_machine = registry.ConvAlgorithm("new", "", machine=machine(monkeypatch))
+    assert "sevenloops[fast]" in only_machine.considered(make_problem())[2]
+    only_jit = dataclasses.replace(make_problem(), backends=("jit",))
+    assert rung("new").considered(only_jit)[2] == "it has no kernel on this backend"

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sevenloops as sl
+from sevenloops import backends
 from sevenloops.conv import registry
 from sevenloops.conv.cost import Cost
 from sevenloops.conv.problem import DIRECTIONS
 from sevenloops.conv.select import _bytes, _seconds, select
 from sevenloops.errors import UnknownAlgorithmError, UnsupportedGeometryError
+from tests.helpers.checks import ALGORITHMS
 from tests.helpers.ladder import changed_ladder, make_problem, rung
 
 PROBLEMS = {
@@ -143,11 +145,14 @@ def test_the_workspace_decides():
     assert chosen == {10: "small", 999: "small", 1_000: "middle", 9_999: "middle", 10_000: "large"}
 
 
+@pytest.mark.parametrize("usable", {("numpy",), backends.usable()}, ids="+".join)
 @every_direction
-def test_the_workspace_decides_on_the_real_ladder(direction):
-    problem = make_problem((8, 16, 30, 31), (24, 16, 3, 3), padding=1, direction=direction)
+def test_the_workspace_decides_on_the_real_ladder(direction, usable):
+    problem = make_problem((8, 16, 30, 31), (24, 16, 3, 3), padding=1, direction=direction, usable=usable)
     free = select(problem, "auto")
-    for candidate in free.candidates:
+    able = [candidate for candidate in free.candidates if not candidate.refusal]
+    assert len(able) >= len(ALGORITHMS) - (usable == ("numpy",))
+    for candidate in able:
         bound = candidate.cost.workspace
         plan = select(replace(problem, max_workspace=bound), "auto")
         chosen = next(c for c in plan.candidates if c.name == plan.algorithm)
@@ -218,7 +223,7 @@ def test_every_algorithm_has_a_row_with_a_reason(problem, direction, bound):
     lines = str(plan).splitlines()
     empty = lines.index("")
     header, rows = lines[empty + 1], lines[empty + 2 :]
-    assert header.split() == ["algorithm", "predicted", "GFLOP", "moved", "workspace"]
+    assert header.split() == ["algorithm", "on", "predicted", "GFLOP", "moved", "workspace"]
     by_name = {row.split()[1 if row[0] in "*-" else 0]: row for row in rows}
     assert sorted(by_name) == sorted(registry.names())
     assert len(rows) == len(registry.names())
@@ -262,8 +267,8 @@ def test_a_row_says_what_was_predicted():
     )
     with changed_ladder(*algorithms):
         rows = str(select(make_problem(), "two")).splitlines()[4:]
-    assert " ".join(rows[0].split()) == "one 2 ms 3 5 MiB 1.5 KiB 1 times the predicted fastest's time"
-    assert " ".join(rows[1].split()) == "* two 5 s 1,234 0 B 1,024 GiB chosen: asked for by name"
+    assert " ".join(rows[0].split()) == "one numpy 2 ms 3 5 MiB 1.5 KiB 1 times the predicted fastest's time"
+    assert " ".join(rows[1].split()) == "* two numpy 5 s 1,234 0 B 1,024 GiB chosen: asked for by name"
     assert rows[0].index("2 ms") + 4 == rows[1].index("5 s") + 3  # right-aligned
 
 

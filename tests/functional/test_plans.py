@@ -1,14 +1,17 @@
 """plan_conv*: the choice before it is made, as an object to read and to print."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sevenloops as sl
+from sevenloops import backends
 from sevenloops.errors import ShapeError, UnknownAlgorithmError, UnsupportedGeometryError
 from tests.helpers.cases import conv_cases
-from tests.helpers.checks import DIRECTIONS, MAY_REFUSE, to_layout, weight_to_layout
+from tests.helpers.checks import ALGORITHMS, DIRECTIONS, must_accept, to_layout, weight_to_layout
 from tests.helpers.refusals import assert_refused
 
 X = np.ones((8, 16, 30, 28), np.float32)
@@ -27,6 +30,7 @@ def test_algorithms_are_in_the_order_of_the_ladder():
         "im2col-lazy",
         "winograd",
         "fft",
+        "direct",
     ]
     assert list(sl.algorithms()) == [name for name in ladder if name in sl.algorithms()]
     assert isinstance(sl.algorithms(), tuple)
@@ -45,7 +49,7 @@ def test_the_table(direction):
     assert "float32" in numbers
     assert f"{2 * 8 * 24 * 30 * 28 * 16 * 9 / 1e9:.3g} GFLOP" in numbers
     assert not blank
-    assert titles.split() == ["algorithm", "predicted", "GFLOP", "moved", "workspace"]
+    assert titles.split() == ["algorithm", "on", "predicted", "GFLOP", "moved", "workspace"]
     names = [row[3:].split()[0] for row in rows]
     assert sorted(names) == sorted(sl.algorithms())
     (chosen,) = (row for row in rows if row.startswith("*"))
@@ -55,6 +59,29 @@ def test_the_table(direction):
     seconds = [c.cost.seconds for c in plan.candidates if not c.refusal]
     assert seconds == sorted(seconds)
     assert min(seconds) > 0
+    assert chosen[3:].split()[1] == plan.backend == plan.candidates[0].backend
+
+
+def test_the_table_says_what_runs_each_algorithm():
+    """Machine code where there is some, else NumPy; the forced backend where one is forced."""
+    usable = backends.usable()
+    x = np.ones((2, 3, 20, 20), np.float32)
+    w = np.ones((4, 3, 5, 5), np.float32)
+    for forced in (None, *usable):
+        with backends.use_backend(forced) if forced else contextlib.nullcontext():
+            plan = sl.plan_conv2d(x, w)
+            rows = {row[3:].split()[0]: row for row in str(plan).splitlines()[4:]}
+        for candidate in plan.candidates:
+            if candidate.refusal is None:
+                assert candidate.backend in (usable if forced is None else (forced,))
+                assert rows[candidate.name][3:].split()[1] == candidate.backend
+            else:
+                assert rows[candidate.name].startswith("-")
+                assert candidate.backend == ""
+        able = {c.name: c.backend for c in plan.candidates if not c.refusal}
+        assert ("direct" in able) == ("jit" in usable and forced != "numpy")
+        assert able.get("direct", "jit") == "jit"
+        assert ("loops" in able) == (forced != "jit")
 
 
 def test_why_not():
@@ -70,8 +97,8 @@ def test_why_not():
 
 
 def test_asked_for_by_name():
-    for name in sl.algorithms():
-        if name not in MAY_REFUSE:
+    for name in ALGORITHMS:
+        if name not in ("winograd", "fft"):
             plan = sl.plan_conv2d(X, W, stride=2, algorithm=name)
             assert (plan.algorithm, plan.requested) == (name, name)
             (chosen,) = (row for row in str(plan).splitlines() if row.startswith("*"))
@@ -93,8 +120,7 @@ def test_any_problem_has_a_readable_plan(case, direction, dtype):
     )
     assert plan.algorithm in sl.algorithms()
     assert len(str(plan).splitlines()) == 4 + len(sl.algorithms())
-    refusing = {c.name for c in plan.candidates if c.refusal}
-    assert refusing <= set(MAY_REFUSE)
+    assert not any(must_accept(case, c.name) for c in plan.candidates if c.refusal)
     assert all(c.cost.seconds >= 0 and c.cost.flops >= 0 and c.cost.workspace >= 0 for c in plan.candidates)
 
 

@@ -5,19 +5,42 @@ from typing import NamedTuple
 import numpy as np
 
 import sevenloops as sl
+from sevenloops import backends
 from sevenloops.conv.tolerance import tolerance
 from tests.helpers import oracle
 from tests.helpers.cases import snapshot
 
-__all__ = ["DIRECTIONS", "MAY_REFUSE", "assert_close", "assert_right", "compute", "expect", "judge", "refused"]
+__all__ = [
+    "ALGORITHMS",
+    "DIRECTIONS",
+    "MAY_REFUSE",
+    "TRANSFORMS",
+    "assert_close",
+    "assert_right",
+    "compute",
+    "expect",
+    "judge",
+    "must_accept",
+    "refused",
+]
 
 DIRECTIONS = ("forward", "input_grad", "weight_grad")
 
 #: The only algorithms that may refuse a geometry.
-MAY_REFUSE = ("winograd", "fft")
+MAY_REFUSE = ("winograd", "fft", "direct")
+
+#: Those that there is a backend for: machine code needs an extra.
+ALGORITHMS = tuple(name for name in sl.algorithms() if name != "direct" or "jit" in backends.usable())
 
 #: Those that compute elements together, so that a small one has the error of a large one.
 TRANSFORMS = ("winograd", "fft", "auto")
+
+
+def must_accept(case, algorithm):
+    """Whether a refusal of the case would be an error."""
+    if algorithm == "direct":
+        return "direct" in ALGORITHMS and case.axes < 3
+    return algorithm not in MAY_REFUSE
 
 
 def refused(case, direction, algorithm, dtype):
@@ -34,7 +57,7 @@ def refused(case, direction, algorithm, dtype):
             **case.parameters,
         )
     except sl.errors.UnsupportedGeometryError:
-        if algorithm not in MAY_REFUSE:
+        if must_accept(case, algorithm):
             raise
         return True
     return False

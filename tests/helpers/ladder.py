@@ -70,7 +70,8 @@ def make_problem(
     channels_last=False,
     threads=1,
     max_workspace=None,
+    usable=("numpy",),
     **parameters,
 ):
     geometry = ConvGeometry.forward(x_shape, weight_shape, **parameters)
-    return ConvProblem(geometry, direction, np.dtype(dtype), channels_last, threads, max_workspace)
+    return ConvProblem(geometry, direction, np.dtype(dtype), channels_last, threads, max_workspace, usable)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-import sevenloops as sl
 from sevenloops import nn
 from sevenloops.autograd import Tensor
 from sevenloops.errors import ShapeError, UnknownAlgorithmError
 from tests.helpers import oracle
+from tests.helpers.checks import ALGORITHMS
 
 LAYERS = {1: (nn.Conv1d, nn.ConvTranspose1d), 2: (nn.Conv2d, nn.ConvTranspose2d), 3: (nn.Conv3d, nn.ConvTranspose3d)}
 # One entry per spatial axis, the first ones are used; all different, so that no axis can pass for another.
@@ -90,7 +90,7 @@ def test_gradients_reach_weight_bias_and_input():
     np.testing.assert_allclose(layer.bias.grad, g.sum((0, 2, 3)), atol=1e-12)
 
 
-@pytest.mark.parametrize("algorithm", sl.algorithms())
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_every_algorithm_can_be_chosen(algorithm):
     layer = nn.Conv2d(3, 4, 3, algorithm=algorithm, dtype=np.float64, rng=0)
     x = values(2, 3, 6, 7)

@@ -113,6 +113,7 @@ def conv_transpose1d(
     -------
     ndarray or Tensor, (N, C_out, Wo)
         Each axis has (in - 1)·stride + dilation·(kernel - 1) + 1 - before - after + output_padding positions.
+        The memory is channels-last if that of x is; if not, it may be either, as suits the algorithm.
 
     Raises
     ------
@@ -184,6 +185,7 @@ def conv_transpose2d(
     -------
     ndarray or Tensor, (N, C_out, Ho, Wo)
         Each axis has (in - 1)·stride + dilation·(kernel - 1) + 1 - before - after + output_padding positions.
+        The memory is channels-last if that of x is; if not, it may be either, as suits the algorithm.
 
     Raises
     ------
@@ -257,6 +259,7 @@ def conv_transpose3d(
     -------
     ndarray or Tensor, (N, C_out, Do, Ho, Wo)
         Each axis has (in - 1)·stride + dilation·(kernel - 1) + 1 - before - after + output_padding positions.
+        The memory is channels-last if that of x is; if not, it may be either, as suits the algorithm.
 
     Raises
     ------

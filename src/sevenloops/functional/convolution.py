@@ -127,7 +127,8 @@ def conv1d(
     Returns
     -------
     ndarray or Tensor, (N, C_out, Wo)
-        A Tensor if an argument is one; the dtype of x, and its memory order.
+        A Tensor if an argument is one; the dtype of x. Its memory is channels-last if that of x is; if not, it may
+        be either, as suits the algorithm.
 
     Raises
     ------
@@ -207,7 +208,8 @@ def conv2d(
     Returns
     -------
     ndarray or Tensor, (N, C_out, Ho, Wo)
-        A Tensor if an argument is one; the dtype of x, and its memory order.
+        A Tensor if an argument is one; the dtype of x. Its memory is channels-last if that of x is; if not, it may
+        be either, as suits the algorithm.
 
     Raises
     ------
@@ -290,7 +292,8 @@ def conv3d(
     Returns
     -------
     ndarray or Tensor, (N, C_out, Do, Ho, Wo)
-        A Tensor if an argument is one; the dtype of x, and its memory order.
+        A Tensor if an argument is one; the dtype of x. Its memory is channels-last if that of x is; if not, it may
+        be either, as suits the algorithm.
 
     Raises
     ------

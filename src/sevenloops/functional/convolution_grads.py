@@ -104,7 +104,7 @@ def conv1d_input_grad(
     Returns
     -------
     ndarray, (N, C_in, W)
-        The dtype and memory order of grad_output.
+        The dtype of grad_output. Its memory is channels-last if that of grad_output is; if not, it may be either.
 
     Raises
     ------
@@ -164,7 +164,7 @@ def conv2d_input_grad(
     Returns
     -------
     ndarray, (N, C_in, H, W)
-        The dtype and memory order of grad_output.
+        The dtype of grad_output. Its memory is channels-last if that of grad_output is; if not, it may be either.
 
     Raises
     ------
@@ -224,7 +224,7 @@ def conv3d_input_grad(
     Returns
     -------
     ndarray, (N, C_in, D, H, W)
-        The dtype and memory order of grad_output.
+        The dtype of grad_output. Its memory is channels-last if that of grad_output is; if not, it may be either.
 
     Raises
     ------

@@ -105,6 +105,8 @@ def weight_grad(grad_output: Array, x: Array, out: Array, problem: ConvProblem) 
     if call is None:
         grad_output, x = _channels_adjacent(_addressable(grad_output)), _addressable(x)
         key = (grad_output.strides, x.strides, out.strides)
+        call = problem.prepared.get(key)
+    if call is None:
         call = problem.prepared[key] = CorrelateCall(
             *layer_source(
                 problem.geometry,
@@ -119,8 +121,11 @@ def weight_grad(grad_output: Array, x: Array, out: Array, problem: ConvProblem) 
 
 
 def _addressable(array: Array) -> Array:
-    """Return an array whose elements are whole numbers of elements apart: itself, or a copy."""
-    if not any(stride % array.itemsize for stride in array.strides):
+    """Return an array whose elements are whole numbers of elements apart: itself, or a copy.
+
+    Where they are aligned, which is so for arguments of the public functions, and there are several, they are.
+    """
+    if not any(size > 1 and stride % array.itemsize for size, stride in zip(array.shape, array.strides)):
         return array
     return array.copy(order="K")
 
@@ -153,10 +158,13 @@ def cost(problem: ConvProblem) -> Cost:
         phases = input_grad_phases(g, out, weight, x_last, size, threads)
         sources = [phase.source for phase in phases if phase.source is not None]
         space = max(map(MultiplyCall.workspace, sources), default=0)
+        if g.is_whole:
+            product = linear.input_grad_workspace(g.batch, g.out_channels, prod(g.weight_shape[1:]), size, threads)
+            space = max(space, prod(g.x_shape) * size + product)
     else:
         copied = 0 if problem.channels_last else prod(g.out_shape) * size
         sources = [layer_source(g, x, weight, out_last, size, threads)[0]]
-        space = max(map(CorrelateCall.workspace, sources)) + copied
+        space = max(map(CorrelateCall.workspace, sources))
     lanes = target.current().vector_bytes // size
     seconds = 0.0
     for s in sources:
@@ -164,6 +172,10 @@ def cost(problem: ConvProblem) -> Cost:
         flops = 2 * s.images * s.rows.outputs * s.columns.outputs * s.terms * channels * s.groups
         seconds += flops / (_FLOPS * threads * lanes / 16) + _CALL_SECONDS
     moved = float(size * (prod(g.x_shape) + prod(g.out_shape)) + 2 * copied + 2 * space)
+    if problem.direction == "forward":
+        space += g.out_channels * size  # a bias whose channels are not adjacent is copied
+    elif problem.direction == "weight_grad" and g.out_channels > 1:
+        space += prod(g.out_shape) * size  # and so is a grad_output, of which the problem does not know the order
     return Cost(seconds + moved / _BANDWIDTH, float(g.flops), moved, space)
 
 

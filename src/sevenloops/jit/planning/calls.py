@@ -13,6 +13,7 @@ from sevenloops.jit import depthwise as kernels
 from sevenloops.jit.arguments import Layout
 from sevenloops.jit.ending import NOTHING, Ending
 from sevenloops.jit.planning import correlation, depthwise, multiplication
+from sevenloops.jit.planning.bounds import correlation_floats, multiplication_floats
 from sevenloops.jit.planning.packing import Packing, WeightPlaces, packing, unpacking
 from sevenloops.jit.planning.view import Source
 
@@ -35,7 +36,7 @@ def in_floats(array: Array) -> tuple[int, ...]:
 
 def _workspace(bytes_: int) -> tuple[Array, int]:
     """Allocate; return what holds the memory, and an address in it that is a multiple of a cache line."""
-    memory = runtime.empty((bytes_ + _LINE,), np.uint8)
+    memory = runtime.empty(((bytes_ + _LINE) // 8,), np.float64)
     start = address(memory)
     return memory, start + -start % _LINE
 
@@ -43,6 +44,11 @@ def _workspace(bytes_: int) -> tuple[Array, int]:
 def _lines(floats: int, itemsize: int) -> int:
     """Return the bytes of so many floats, in whole cache lines."""
     return ceil(floats * itemsize / _LINE) * _LINE
+
+
+def _bytes_of(first: int, second: int, source: Source) -> int:
+    """Return the bytes of a workspace of two parts, which begins at a multiple of a cache line."""
+    return _lines(first, source.itemsize) + _lines(second, source.itemsize) + _LINE
 
 
 class Call:
@@ -103,14 +109,8 @@ class MultiplyCall:
 
     @staticmethod
     def workspace(source: Source) -> int:
-        """Return the bytes that a call allocates."""
-        if depthwise.is_depthwise(source):
-            prepared: multiplication.Multiplication | depthwise.Depthwise = depthwise.prepare(source)
-            floats = source.terms * prepared.tiling.padded
-        else:
-            prepared = multiplication.prepare(source)
-            floats = source.groups * source.terms * prepared.tiling.padded
-        return _lines(floats, source.itemsize) + _lines(prepared.scratch, source.itemsize) + _LINE
+        """Return how many bytes a call allocates at most, whatever the strides of its arrays."""
+        return _bytes_of(*multiplication_floats(source), source)
 
     def run(
         self,
@@ -164,14 +164,8 @@ class CorrelateCall:
 
     @staticmethod
     def workspace(source: Source) -> int:
-        """Return the bytes that a call allocates."""
-        prepared: correlation.Correlation | depthwise.Depthwise
-        if depthwise.is_depthwise(source):
-            prepared = depthwise.prepare_gradient(source)
-        else:
-            prepared = correlation.prepare(source)
-        sums = prepared.slices * prepared.values["sum_slice"]
-        return _lines(sums, source.itemsize) + _lines(prepared.scratch, source.itemsize) + _LINE
+        """Return how many bytes a call allocates at most, whatever the strides of its arrays."""
+        return _bytes_of(*correlation_floats(source), source)
 
     def run(self, x: int, grad: int, out: int) -> None:
         """Add up the products; the arguments are the addresses of the arrays' first elements."""

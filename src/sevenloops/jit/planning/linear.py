@@ -16,7 +16,7 @@ from sevenloops.jit.planning.calls import Call, CorrelateCall, MultiplyCall, add
 from sevenloops.jit.planning.packing import WeightPlaces
 from sevenloops.jit.planning.view import Axis, Source, worth_threads
 
-__all__ = ["accepts", "forward", "input_grad", "weight_grad"]
+__all__ = ["accepts", "forward", "input_grad", "input_grad_workspace", "weight_grad"]
 
 # Up to so many rows it takes longer to pack the weights than to use them, if they are too many for the cache.
 _FEW_ROWS = 12
@@ -56,6 +56,11 @@ def input_grad(grad: Array, weight: Array, out: Array, threads: int) -> None:
         grad.shape, weight.shape[1], in_floats(grad), (ws[1], ws[0]), in_floats(out)[0], out.itemsize, threads
     )
     product.run(address(grad), address(weight), None, address(out))
+
+
+def input_grad_workspace(rows: int, outputs: int, inputs: int, itemsize: int, threads: int) -> int:
+    """Return how many bytes `input_grad` allocates at most for grad (rows, outputs) and weight (outputs, inputs)."""
+    return MultiplyCall.workspace(_source((rows, outputs), inputs, (outputs, 1), inputs, itemsize, threads))
 
 
 def weight_grad(grad: Array, x: Array, out: Array, threads: int) -> None:

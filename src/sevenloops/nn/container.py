@@ -5,6 +5,7 @@ from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, Va
 from typing import Any, Self, overload
 
 from sevenloops.autograd import Tensor
+from sevenloops.nn.fusion import run
 from sevenloops.nn.module import Module, Parameter
 
 __all__ = ["ModuleDict", "ModuleList", "ParameterList", "Sequential"]
@@ -94,9 +95,7 @@ class Sequential(_Container):
 
     def forward(self, input: Any) -> Any:
         """Return the result of the last module, or the input where there is none."""
-        for module in self:
-            input = module(input)
-        return input
+        return run(self, input)
 
 
 class ModuleList(_Container):

@@ -98,7 +98,9 @@ class ConvNd(Module):
             shown += f", padding_mode={self.padding_mode}"
         return shown if self.algorithm == "auto" else f"{shown}, algorithm={self.algorithm}"
 
-    def _keywords(self) -> dict[str, Any]:
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """What the layer gives its function beside arrays."""
         names = ("stride", "padding", "dilation", "groups", "algorithm", "max_workspace")
         return {name: getattr(self, name) for name in names}
 
@@ -142,7 +144,7 @@ class _Conv(ConvNd):
 
     def forward(self, x: Tensor | ArrayLike) -> Any:
         """Return the convolution of x, (N, C_in, *spatial) or without N."""
-        keywords = self._keywords()
+        keywords = self.keywords
         if self.padding_mode != "zeros" and np.ndim(x) > self.axes:
             sizes = np.shape(x)[-self.axes :]
             pads = paddings(keywords["padding"], sizes, self.kernel_size, self.stride, self.dilation)

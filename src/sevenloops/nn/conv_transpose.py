@@ -66,7 +66,7 @@ class _ConvTranspose(ConvNd):
             the stride leaves open.
         """
         extra = self.output_padding if output_size is None else self._output_padding(np.shape(x), output_size)
-        return type(self).function(x, self.weight, self.bias, output_padding=extra, **self._keywords())
+        return type(self).function(x, self.weight, self.bias, output_padding=extra, **self.keywords)
 
     def _output_padding(self, x_shape: tuple[int, ...], output_size: SizeLike) -> tuple[int, ...]:
         wanted = per_axis("output_size", output_size, self.axes)

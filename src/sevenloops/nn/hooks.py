@@ -48,13 +48,18 @@ class Hooked:
     def _set_no_hooks(self) -> None:
         self.__dict__.update(_pre_hooks={}, _forward_hooks={}, _backward_hooks={})
 
+    @property
+    def has_hooks(self) -> bool:
+        """Whether a call of the module does more than call `forward`."""
+        return bool(self._pre_hooks or self._forward_hooks or self._backward_hooks)
+
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the result; every module that is called defines it."""
         raise TypeError(f"A Module that is called must define forward, but {type(self).__name__} does not; add it.")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what `forward` returns, after and before the hooks."""
-        if not (self._pre_hooks or self._forward_hooks or self._backward_hooks):
+        if not self.has_hooks:
             return self.forward(*args, **kwargs)
         for hook in list(self._pre_hooks.values()):
             args, kwargs = _before(self, hook, args, kwargs)

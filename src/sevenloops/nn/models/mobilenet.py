@@ -12,6 +12,7 @@ from sevenloops.nn.activation import ReLU6
 from sevenloops.nn.container import Sequential
 from sevenloops.nn.conv import Conv2d
 from sevenloops.nn.dropout import Dropout
+from sevenloops.nn.fusion import run
 from sevenloops.nn.linear import Linear
 from sevenloops.nn.module import Module
 from sevenloops.nn.norm import BatchNorm2d
@@ -71,8 +72,10 @@ class _InvertedResidual(Module):
         self.is_residual = stride == 1 and channels == maps
 
     def forward(self, x: Any) -> Any:
-        y = self.conv(x)
-        return x + y if self.is_residual else y
+        if self.conv.has_hooks or not self.is_residual:
+            y = self.conv(x)
+            return x + y if self.is_residual else y
+        return run(self.conv, x, x)
 
 
 class MobileNetV2(Module):

@@ -13,6 +13,7 @@ from sevenloops.nn import init
 from sevenloops.nn.activation import ReLU
 from sevenloops.nn.container import Sequential
 from sevenloops.nn.conv import Conv2d
+from sevenloops.nn.fusion import run
 from sevenloops.nn.linear import Linear
 from sevenloops.nn.module import Module
 from sevenloops.nn.norm import BatchNorm2d
@@ -65,9 +66,9 @@ class _Block(Module):
         shortcut = Sequential(make.conv(channels, maps, 1, stride), make.norm(maps)) if needed else None
         self.add_module("downsample", shortcut)
 
-    def _joined(self, y: Any, x: Any) -> Any:
-        """Return the block's result where the branch makes y of x."""
-        return self.relu(y + (x if self.downsample is None else self.downsample(x)))
+    def _joined(self, last: Sequence[Module], y: Any, x: Any) -> Any:
+        """Return the block's result, where the branch makes y of x and its last modules are still to be called."""
+        return run(last, y, x if self.downsample is None else self.downsample(x), self.relu)
 
 
 class _Basic(_Block):
@@ -83,8 +84,8 @@ class _Basic(_Block):
         self._shortcut(make, channels, width, stride)
 
     def forward(self, x: Any) -> Any:
-        y = self.relu(self.bn1(self.conv1(x)))
-        return self._joined(self.bn2(self.conv2(y)), x)
+        y = run((self.conv1, self.bn1, self.relu), x)
+        return self._joined((self.conv2, self.bn2), y, x)
 
 
 class _Bottleneck(_Block):
@@ -101,9 +102,8 @@ class _Bottleneck(_Block):
         self._shortcut(make, channels, 4 * width, stride)
 
     def forward(self, x: Any) -> Any:
-        y = self.relu(self.bn1(self.conv1(x)))
-        y = self.relu(self.bn2(self.conv2(y)))
-        return self._joined(self.bn3(self.conv3(y)), x)
+        y = run((self.conv1, self.bn1, self.relu, self.conv2, self.bn2, self.relu), x)
+        return self._joined((self.conv3, self.bn3), y, x)
 
 
 class ResNet(Module):
@@ -144,7 +144,7 @@ class ResNet(Module):
 
     def forward(self, x: Tensor | ArrayLike) -> Any:
         """Return the logits, (N, num_classes), of images (N, in_channels, H, W)."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        x = self.maxpool(run((self.conv1, self.bn1, self.relu), x))
         for stage in range(1, 5):
             x = getattr(self, f"layer{stage}")(x)
         return self.fc(flatten(self.avgpool(x), 1))

@@ -1,0 +1,114 @@
+"""Modules one after another; in inference a convolution does what follows it while its result is in cache.
+
+Where no gradient is recorded, a convolution followed by a batch norm in evaluation, a sum with a shortcut, and a ReLU
+is one pass over memory instead of four. The parameters are read at every call, so nothing has to be folded beforehand
+and nothing can be out of date. Everything else runs as it is written: modules with hooks, in training, of other
+classes.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from sevenloops import backends
+from sevenloops.arrays import Array
+from sevenloops.autograd import is_grad_enabled
+from sevenloops.functional.fused import conv2d_and
+from sevenloops.nn.activation import ReLU, ReLU6
+from sevenloops.nn.conv import Conv2d
+from sevenloops.nn.module import Module
+from sevenloops.nn.norm import BatchNorm2d
+
+__all__ = ["run"]
+
+_ACTIVATIONS: dict[type[Module], str] = {ReLU: "relu", ReLU6: "relu6"}
+
+
+def run(modules: Iterable[Module], x: Any, residual: Any = None, activation: Module | None = None) -> Any:
+    """Return activation(y + residual), where y is what the modules make of x, one after another.
+
+    Parameters
+    ----------
+    modules : iterable of Module
+    x : ndarray or Tensor
+    residual : ndarray or Tensor, optional
+        A residual block's shortcut.
+    activation : Module, optional
+    """
+    left = list(modules)
+    fusing = not is_grad_enabled() and "jit" in backends.usable()
+    while left:
+        parts = _parts(left, residual is not None, activation) if fusing else None
+        if parts is None:
+            x = left.pop(0)(x)
+            continue
+        x = parts.call(x, residual)
+        del left[: parts.count]
+        if parts.ends:
+            return x
+    if residual is not None:
+        x = x + residual
+    return x if activation is None else activation(x)
+
+
+class _Parts:
+    """A convolution and what it can do of that which follows."""
+
+    def __init__(self, conv: Conv2d) -> None:
+        self.conv = conv
+        self.norm: BatchNorm2d | None = None
+        self.activation: str | None = None
+        self.count = 1
+        self.ends = False  # whether it adds the residual and applies the last activation
+
+    def call(self, x: Any, residual: Any) -> Any:
+        """Run them."""
+        bias = None if self.conv.bias is None else self.conv.bias.data
+        scale = None
+        if self.norm is not None:
+            scale, bias = _affine(self.norm, bias)
+        beside = residual if self.ends else None
+        return conv2d_and(x, self.conv.weight, bias, scale, beside, self.activation, **self.conv.keywords)
+
+
+def _parts(modules: list[Module], adds: bool, last: Module | None) -> _Parts | None:
+    """Return what a convolution that comes first can do, if anything; `last` is the activation at the end."""
+    conv = modules[0]
+    if type(conv) is not Conv2d or conv.has_hooks or conv.padding_mode != "zeros":
+        return None
+    parts = _Parts(conv)
+    rest = modules[1:]
+    if rest and type(rest[0]) is BatchNorm2d and _is_fixed(rest[0], conv):
+        parts.norm = rest[0]
+        parts.count += 1
+        rest = rest[1:]
+    if rest:
+        if type(rest[0]) in _ACTIVATIONS and not rest[0].has_hooks:
+            parts.activation = _ACTIVATIONS[type(rest[0])]
+            parts.count += 1
+    elif last is None or (type(last) in _ACTIVATIONS and not last.has_hooks):
+        parts.ends = adds or last is not None
+        parts.activation = None if last is None else _ACTIVATIONS[type(last)]
+    return parts if parts.count > 1 or parts.ends else None
+
+
+def _is_fixed(norm: BatchNorm2d, conv: Conv2d) -> bool:
+    """Return whether a batch norm is a fixed affine map of the channels of a convolution."""
+    return (
+        not norm.training
+        and not norm.has_hooks
+        and norm.running_mean is not None
+        and norm.num_features == conv.out_channels
+        and norm.running_mean.dtype == conv.weight.dtype
+    )
+
+
+def _affine(norm: BatchNorm2d, bias: Array | None) -> tuple[Array, Array]:
+    """Return the factor and the summand per channel of a batch norm in evaluation, applied to a sum plus `bias`."""
+    mean, variance = norm.running_mean, norm.running_var
+    scale = 1 / np.sqrt(variance + np.asarray(norm.eps, variance.dtype))  # type: ignore[operator, union-attr]
+    if norm.weight is not None:
+        scale = scale * norm.weight.data
+    shift = -mean * scale if bias is None else (bias - mean) * scale  # type: ignore[operator]
+    return scale, shift if norm.bias is None else shift + norm.bias.data

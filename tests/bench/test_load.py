@@ -31,7 +31,7 @@ def test_a_busy_process_is_seen_or_is_ours():
         all_after, ours_after = Load.now([os.getpid()]), Load.now([os.getpid(), busy.pid])
         stranger = all_after.others_since(all_before)
         known = ours_after.others_since(ours_before)
-    assert stranger - known == pytest.approx(1 / os.cpu_count(), rel=0.5)
+    assert known + 0.02 < stranger <= 1
 
 
 def test_where_the_system_does_not_tell(monkeypatch, tmp_path):

@@ -108,6 +108,7 @@ def test_a_wrong_output_is_a_failure_and_is_not_timed(peer, change):
     (row,) = measured(tasks("forward"), ["torch"]).rows
     right, wrong = row.entries[2:]
     assert wrong.timing is None
+    assert [entry.is_wrong for entry in row.entries] == [False, False, False, True]
     assert wrong.failure.startswith("is wrong: its error is ")
     assert row.failures == [f"{LAYER}, forward: torch (channels-last) {wrong.failure}."]
     assert wrong.error is None if "float" in change else 1e-4 < wrong.error < 0.1
@@ -156,7 +157,10 @@ def test_refusals_and_faults_are_noted(peer):
     forward, inputs, weights = measured(tasks(), ["torch"]).rows
     assert forward.failures == []
     assert inputs.entries[2].failure == "cannot: ZeroDivisionError: deep inside"
-    assert weights.entries[2].failure == "cannot: it only runs networks"
+    assert (weights.entries[2].failure, weights.entries[2].refusal) == (None, "it only runs networks")
+    assert weights.failures == []
+    assert weights.is_refused("torch")
+    assert not inputs.is_refused("torch")
 
 
 def test_without_a_reference_the_others_go_on(peer, monkeypatch):

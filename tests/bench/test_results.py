@@ -99,6 +99,17 @@ def test_failures_are_said_and_do_not_count(results):
     assert results.rows[1].ratio("torch") == pytest.approx(8)  # the other variant is left
 
 
+def test_what_a_peer_refuses_is_no_failure(results):
+    for each in results.rows[1:]:
+        each.entries[2:] = [Entry("torch", "contiguous", refusal="it only runs networks")]
+    text = as_text(results)
+    assert text.count("PyTorch is not everywhere: it only runs networks.") == 1
+    assert "Failures" not in text
+    assert "slight win" in text
+    assert " loss " not in text
+    assert "it only runs networks" in as_html(results)
+
+
 def test_json_has_all_figures(results):
     results.rows[0].entries[0] = Entry("sevenloops", "channels-first", None, None, "is wrong")
     content = json.loads(json.dumps(results.to_json(), allow_nan=False))

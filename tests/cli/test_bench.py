@@ -76,6 +76,14 @@ def test_checking_a_file_leaves_its_contents(call, here):
     assert (here / "old.json").read_text() == "mine"
 
 
+def test_wrong_results_are_a_fault(call, monkeypatch, here):
+    monkeypatch.setattr(sys.modules["sevenloops.bench.run"], "reference", lambda layer, _: layer.arrays()[0])
+    code, out, err = call("bench", "conv", *ALONE, "--quiet", "--json", "a.json")
+    assert (code, err) == (2, "sevenloops bench: Results must be right, but sevenloops was wrong in 3 of 3 rows.\n")
+    assert out.count(" is wrong: its error is ") == 6
+    assert len(json.loads((here / "a.json").read_text())["rows"]) == 3
+
+
 @pytest.mark.skipif(find_spec("onnxruntime") is not None, reason="ONNX Runtime is installed")
 def test_nobody_to_measure_against(call):
     code, _, err = call("bench", "conv", *QUICK, "--against", "onnxruntime")

@@ -6,7 +6,7 @@ from sevenloops.bench.layers import ConvLayer
 from sevenloops.bench.machine import machine
 from sevenloops.bench.measure import Effort, Task
 from sevenloops.bench.networks import NETWORKS, infer_tasks, train_tasks
-from sevenloops.bench.process import Contestant, ContestantError
+from sevenloops.bench.process import Contestant, ContestantError, ContestantRefusal
 from sevenloops.bench.results import Results, Row, geometric_mean
 from sevenloops.bench.run import NoContestantError, conv_tasks, run
 from sevenloops.bench.suites import SUITES, select, suite
@@ -18,6 +18,7 @@ __all__ = [
     "SUITES",
     "Contestant",
     "ContestantError",
+    "ContestantRefusal",
     "ConvLayer",
     "Effort",
     "NoContestantError",

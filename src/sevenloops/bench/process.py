@@ -16,13 +16,17 @@ import numpy as np
 import sevenloops
 from sevenloops.arrays import Array
 
-__all__ = ["Contestant", "ContestantError"]
+__all__ = ["Contestant", "ContestantError", "ContestantRefusal"]
 
 _POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 class ContestantError(RuntimeError):
     """A contestant could not do what it was asked for; the message says why."""
+
+
+class ContestantRefusal(ContestantError):
+    """A contestant does not do such things; the message says why."""
 
 
 class Contestant:
@@ -49,7 +53,7 @@ class Contestant:
         Raises
         ------
         ContestantError
-            If the contestant refuses, fails or dies.
+            If the contestant refuses (ContestantRefusal), fails or dies.
         """
         process = self._process = self._process or self._start()
         try:
@@ -63,9 +67,10 @@ class Contestant:
             how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
             raise ContestantError(f"the process {how}")
         answer: dict[str, Any] = json.loads(line)
-        for trouble in ("refused", "failed"):
-            if trouble in answer:
-                raise ContestantError(str(answer[trouble]))
+        if "refused" in answer:
+            raise ContestantRefusal(str(answer["refused"]))
+        if "failed" in answer:
+            raise ContestantError(str(answer["failed"]))
         return answer
 
     def _start(self) -> "subprocess.Popen[str]":

@@ -46,6 +46,10 @@ class Entry:
         Why there is no timing.
     notes : dict
         What the contestant says of its call.
+    is_wrong : bool
+        Whether the failure is a wrong result.
+    refusal : str or None
+        Why the contestant does not do such things, which is no failure.
     """
 
     contestant: str
@@ -54,6 +58,8 @@ class Entry:
     error: float | None = None
     failure: str | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    is_wrong: bool = False
+    refusal: str | None = None
 
 
 @dataclass
@@ -102,6 +108,10 @@ class Row:
         """Return 10⁹ operations a second."""
         seconds = self.seconds(contestant)
         return None if seconds is None else self.flops / seconds / 1e9
+
+    def is_refused(self, contestant: str) -> bool:
+        """Whether a contestant has refused, in all of its variants."""
+        return all(entry.refusal for entry in self.entries if entry.contestant == contestant)
 
     @property
     def failures(self) -> list[str]:

@@ -104,7 +104,7 @@ def _answer(preparer: Preparer, request: dict[str, Any], prepared: dict[str, Pre
         wait_until_idle()
         return {"notes": call.notes}
     if request["variant"] not in prepared:
-        raise Refused("what was prepared has gone with the process that had died")
+        raise LookupError("what was prepared has gone with the process that had died")
     return {"times": run_turn(prepared[request["variant"]].call, request["seconds"], request["runs"])}
 
 

@@ -6,7 +6,7 @@ from textwrap import fill
 from sevenloops.bench.contestants import CONTESTANTS
 from sevenloops.bench.results import OURS, Results, Row, Timing, summarise
 
-__all__ = ["as_text", "disturbances", "epochs", "losing_first", "size"]
+__all__ = ["as_text", "disturbances", "epochs", "losing_first", "refusals", "size"]
 
 _HEAD = ("ratio", "layer", "pass", "ours", "±", "theirs", "±", "GFLOP/s", "peak", "memory", "error", "by")
 _LEFT = {1, 2, 11}  # columns of words
@@ -19,8 +19,7 @@ def as_text(results: Results) -> str:
     lines = list(_heading(results))
     peers: list[str | None] = [*results.peers]
     for peer in peers or [None]:
-        rows = losing_first(results.rows, peer)
-        if rows:
+        if rows := losing_first(results.rows, peer):
             lines += ["", _against(results, peer), *_aligned([_HEAD, *(_cells(results, row, peer) for row in rows)])]
     failures = [sentence for row in results.rows for sentence in row.failures]
     if failures:
@@ -31,8 +30,11 @@ def as_text(results: Results) -> str:
 
 
 def losing_first(rows: Sequence[Row], peer: str | None) -> list[Row]:
-    """Return the rows that we were timed in, the worst first; those without a ratio are last."""
-    timed = [row for row in rows if row.seconds(OURS) is not None]
+    """Return the rows that we were timed in, the worst first; those without a ratio are last.
+
+    Rows that the peer has refused are left out.
+    """
+    timed = [row for row in rows if row.seconds(OURS) is not None and not (peer and row.is_refused(peer))]
     return sorted(timed, key=lambda row: -((peer and row.ratio(peer)) or 0.0))
 
 
@@ -53,7 +55,15 @@ def _heading(results: Results) -> Iterator[str]:
         yield "Stopped by Ctrl-C: what follows is a part."
     yield "times in ms, the median of all runs; ±: half the distance of the quartiles; memory: of the workspace"
     yield from results.missing
+    yield from refusals(results)
     yield from disturbances(results)
+
+
+def refusals(results: Results) -> Iterator[str]:
+    """Yield a sentence for each reason of a contestant not to do something."""
+    entries = [entry for row in results.rows for entry in row.entries if entry.refusal]
+    for name, reason in dict.fromkeys((entry.contestant, entry.refusal) for entry in entries):
+        yield f"{_title(name)} is not everywhere: {reason}."
 
 
 def disturbances(results: Results) -> Iterator[str]:
@@ -66,14 +76,17 @@ def disturbances(results: Results) -> Iterator[str]:
         )
 
 
+def _title(name: str) -> str:
+    return CONTESTANTS[name].title if name in CONTESTANTS else name
+
+
 def _against(results: Results, peer: str | None) -> str:
     if peer is None:
         return "sevenloops alone"
-    known = CONTESTANTS.get(peer)
-    title, variants = (known.title, known.variants) if known else (peer, ())
+    variants = CONTESTANTS[peer].variants if peer in CONTESTANTS else ()
     version = results.contestants[peer].get("version", "")
     faster = f", the faster of {' and '.join(variants)}" if len(variants) > 1 else ""
-    return f"against {title} {version}{faster} (ratio: our time / theirs)"
+    return f"against {_title(peer)} {version}{faster} (ratio: our time / theirs)"
 
 
 def _cells(results: Results, row: Row, peer: str | None) -> tuple[str, ...]:

@@ -135,6 +135,8 @@ def _measure(options: argparse.Namespace, suite: str, make_tasks: "Callable[[], 
     print(as_text(results), flush=True)
     if results.interrupted:
         raise KeyboardInterrupt
+    if wrong := sum(any(e.contestant == "sevenloops" and e.is_wrong for e in row.entries) for row in results.rows):
+        raise ValueError(f"Results must be right, but sevenloops was wrong in {wrong} of {len(results.rows)} rows.")
 
 
 def _progress(results: "Results", row: "Row | None", number: int, count: int) -> str:

@@ -7,7 +7,7 @@ from sevenloops.bench.contestants import CONTESTANTS
 from sevenloops.bench.html.plots import legend, rates_plot, ratio_plot
 from sevenloops.bench.html.style import STYLE
 from sevenloops.bench.results import OURS, Entry, Results, Row, Summary, summarise
-from sevenloops.bench.table import disturbances, epochs, losing_first, size
+from sevenloops.bench.table import disturbances, epochs, losing_first, refusals, size
 
 __all__ = ["as_html"]
 
@@ -58,10 +58,11 @@ def _heading(results: Results) -> Iterator[str]:
     yield "result is compared with float64 before anything is timed.</p>\n"
     if results.interrupted:
         yield "<p class=alert>The run was stopped by Ctrl-C: this is a part of it.</p>\n"
-    for sentence in (*results.missing, *disturbances(results)):
+    for sentence in (*results.missing, *refusals(results), *disturbances(results)):
         yield f"<p class=alert>{escape(sentence)}</p>\n"
-    for sentence in (sentence for row in results.rows for sentence in row.failures):
-        yield f"<p class=alert>{escape(sentence)}</p>\n"
+    if failures := [sentence for row in results.rows for sentence in row.failures]:
+        yield f"<details{' open' * (len(failures) < 6)}><summary class=lose>Failures: {len(failures)}</summary>"
+        yield "".join(f"<p class=alert>{escape(sentence)}</p>" for sentence in failures) + "</details>\n"
     for sentence in epochs(results):
         yield f"<p>{escape(sentence)}.</p>\n"
     cards = [_card(summary) for summary in summarise(results)]
@@ -129,7 +130,8 @@ def _every_entry(results: Results) -> str:
             lines.append(
                 f'<tr><td class="words mono">{escape(row.label)}</td><td class=words>{escape(row.direction)}</td>'
                 f"<td class=words>{escape(_title(entry.contestant))}</td>{_time(entry)}"
-                f"<td>{runs}</td><td>{error}</td><td class=words>{escape(entry.failure or 'right')}</td></tr>"
+                f"<td>{runs}</td><td>{error}</td>"
+                f"<td class=words>{escape(entry.failure or entry.refusal or 'right')}</td></tr>"
             )
     if not lines:
         return ""

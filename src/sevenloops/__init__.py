@@ -9,6 +9,7 @@ from sevenloops.backends import use_backend
 from sevenloops.columns import col2im, im2col
 from sevenloops.functional import *  # noqa: F403  (its __all__ is the list of public functions)
 from sevenloops.runtime import get_num_threads, set_num_threads
+from sevenloops.settings import autotune, use_exact_algorithms
 from sevenloops.strides import memory_map, tiles, windows
 from sevenloops.version import __version__
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Tensor",
     "__version__",
+    "autotune",
     "col2im",
     "data",
     "enable_grad",
@@ -41,6 +43,7 @@ __all__ = [
     "tiles",
     "train",
     "use_backend",
+    "use_exact_algorithms",
     "windows",
 ]
 __all__ += functional.__all__

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 import sevenloops.conv.bias  # noqa: F401  (registers its kernels)
-from sevenloops import backends, runtime
+from sevenloops import backends, runtime, settings
 from sevenloops.arrays import Array, compute_dtype
-from sevenloops.conv import registry
 from sevenloops.conv.problem import ConvProblem, Direction, Epilogue
+from sevenloops.conv.running import ends_channels_last, run
 from sevenloops.conv.select import ConvPlan, select
+from sevenloops.conv.tuning import tuned
 from sevenloops.errors import UnsupportedGeometryError
 from sevenloops.geometry import ConvGeometry
 from sevenloops.memory import allocate
@@ -47,17 +48,20 @@ def plan(
             )
         max_workspace -= copies
     threads = runtime.get_num_threads()
-    problem = ConvProblem(geometry, direction, wide, channels_last, threads, max_workspace, backends.usable())
-    return select(problem, algorithm)
+    problem = ConvProblem(
+        geometry, direction, wide, channels_last, threads, max_workspace, backends.usable(), settings.is_exact()
+    )
+    chosen = select(problem, algorithm)
+    return tuned(chosen) if algorithm == "auto" and settings.is_autotuning() else chosen
 
 
 def forward(x: Array, weight: Array, epilogue: Epilogue, chosen: ConvPlan) -> Array:
     """Convolve (N, C, *spatial) with (O, C/groups, *kernel), and do what the epilogue says."""
     problem = chosen.problem
-    out = allocate(problem.geometry.out_shape, problem.dtype, _ends_channels_last(chosen))
+    out = allocate(problem.geometry.out_shape, problem.dtype, ends_channels_last(chosen))
     if out.size:
         epilogue = _widened(epilogue, problem)
-        _run(chosen, "forward", _computable(x, problem), _computable(weight, problem), out, problem, epilogue)
+        run(chosen, "forward", _computable(x, problem), _computable(weight, problem), out, problem, epilogue)
         if chosen.backend == "numpy":
             epilogue.finish(out)
     return out.astype(x.dtype, copy=False)
@@ -66,9 +70,9 @@ def forward(x: Array, weight: Array, epilogue: Epilogue, chosen: ConvPlan) -> Ar
 def input_grad(grad_output: Array, weight: Array, chosen: ConvPlan, bias: Array | None = None) -> Array:
     """Return the gradient (N, C, *spatial) of the input; a transposed convolution adds its bias (C,) to that."""
     problem = chosen.problem
-    out = allocate(problem.geometry.x_shape, problem.dtype, _ends_channels_last(chosen))
+    out = allocate(problem.geometry.x_shape, problem.dtype, ends_channels_last(chosen))
     if out.size:
-        _run(chosen, "input_grad", _computable(grad_output, problem), _computable(weight, problem), out, problem)
+        run(chosen, "input_grad", _computable(grad_output, problem), _computable(weight, problem), out, problem)
         if bias is not None:
             Epilogue(_computable(bias, problem)).apply(out, 1)
     return out.astype(grad_output.dtype, copy=False)
@@ -81,33 +85,10 @@ def weight_grad(grad_output: Array, x: Array, chosen: ConvPlan, out: Array) -> A
         out[...] = 0
         return out
     result = out if out.dtype == problem.dtype else runtime.empty(out.shape, problem.dtype)
-    _run(chosen, "weight_grad", _computable(grad_output, problem), _computable(x, problem), result, problem)
+    run(chosen, "weight_grad", _computable(grad_output, problem), _computable(x, problem), result, problem)
     if result is not out:
         out[...] = result
     return out
-
-
-def _run(chosen: ConvPlan, direction: Direction, *arguments: Any) -> None:
-    """Call the kernel with BLAS held to one thread: kernels that want more take them from `runtime.parallel`.
-
-    BLAS's own threads wait for each other in busy loops, thousands of times in a product with a long inner side; with
-    anything else running such a product has been seen to take a thousand times as long. Machine code has no use for
-    BLAS.
-    """
-    kernel = registry.kernel(chosen.algorithm, direction, chosen.backend)
-    if chosen.backend == "jit":
-        kernel(*arguments)
-    else:
-        with runtime.single_threaded_blas():
-            kernel(*arguments)
-
-
-def _ends_channels_last(chosen: ConvPlan) -> bool:
-    """Return the memory order of a result: the input's, but for machine code, which writes channels side by side.
-
-    So a network whose first input has its channels first pays for one change of order.
-    """
-    return chosen.problem.channels_last or chosen.backend == "jit"
 
 
 def _widened(epilogue: Epilogue, problem: ConvProblem) -> Epilogue:

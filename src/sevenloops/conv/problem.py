@@ -34,6 +34,8 @@ class ConvProblem:
         Bytes that the kernel may allocate beyond its result; None for no bound.
     backends : tuple of str
         The backends that may be used, the preferred one first.
+    exact : bool
+        Whether "auto" takes no algorithm that rounds more than the definition's sum.
     prepared : dict
         Where kernels keep what they have worked out for arrays of certain strides. A plan is made once for equal
         problems, so it is worked out once.
@@ -46,6 +48,7 @@ class ConvProblem:
     threads: int
     max_workspace: int | None = None
     backends: tuple[str, ...] = ("numpy",)
+    exact: bool = False
     prepared: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property

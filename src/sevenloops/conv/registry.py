@@ -47,6 +47,9 @@ class ConvAlgorithm:
         ``cost(problem) -> Cost`` of these.
     refusal : callable
         ``refusal(problem)``: None, or the reason why they cannot do this problem.
+    rounds_more : bool
+        Whether its rounding errors are larger than those of the definition's sum, so that "auto" may be told not to
+        take it.
     machine : str or None
         The module of its kernels in machine code, which are called like those above, and of their own `cost` and
         `refusal`. It is imported when the backend "jit" is considered.
@@ -59,6 +62,7 @@ class ConvAlgorithm:
     weight_grad: ConvKernel | None = None
     cost: Callable[[ConvProblem], Cost] = _costs_nothing
     refusal: Callable[[ConvProblem], str | None] = _accepts_all
+    rounds_more: bool = False
     machine: str | None = None
 
     def considered(self, problem: ConvProblem) -> "tuple[str, Cost, str | None]":

@@ -10,7 +10,7 @@ from sevenloops.conv.cost import Cost
 from sevenloops.conv.problem import ConvProblem
 from sevenloops.errors import UnsupportedGeometryError
 
-__all__ = ["Candidate", "ConvPlan", "select"]
+__all__ = ["Candidate", "ConvPlan", "is_forbidden", "select"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,15 @@ class ConvPlan:
         What runs it: "jit" or "numpy".
     requested : str
         The name that was asked for, which may be "auto".
+    measured : tuple of (str, float)
+        Algorithms that were measured for the problem and the seconds they took (see `sevenloops.autotune`).
     """
 
     problem: ConvProblem
     algorithm: str
     backend: str
     requested: str
+    measured: tuple[tuple[str, float], ...] = ()
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -71,31 +74,41 @@ class ConvPlan:
             f"{_figures(geometry.flops / 1e9)} GFLOP by definition{bound}",
             "",
         ]
-        rows: list[tuple[str, ...]] = [("", "algorithm", "on", "predicted", "GFLOP", "moved", "workspace", "")]
+        rows: list[tuple[str, ...]] = [
+            ("", "algorithm", "on", "predicted", "measured", "GFLOP", "moved", "workspace", "")
+        ]
         rows += self._rows()
-        widths = [max(len(row[i]) for row in rows) for i in range(8)]
+        widths = [max(len(row[i]) for row in rows) for i in range(9)]
         for row in rows:
             names = [row[0], row[1].ljust(widths[1]), row[2].ljust(widths[2])]
-            cells = [*names, *(row[i].rjust(widths[i]) for i in range(3, 7)), row[7]]
+            cells = [*names, *(row[i].rjust(widths[i]) for i in range(3, 8)), row[8]]
             lines.append("  ".join(cells).rstrip())
         return "\n".join(lines)
 
     def _rows(self) -> Iterator[tuple[str, ...]]:
         fastest = max(self.candidates[0].cost.seconds, 1e-9)
+        times = dict(self.measured)
+        fastest_measured = min(times.values(), default=0.0)
         for candidate in self.candidates:
             cost = candidate.cost
             chosen = candidate.name == self.algorithm
             if candidate.refusal:
-                yield ("-", candidate.name, "", "", "", "", "", f"cannot: {candidate.refusal}")
+                yield ("-", candidate.name, "", "", "", "", "", "", f"cannot: {candidate.refusal}")
                 continue
             reason = f"{_figures(cost.seconds / fastest)} times the predicted fastest's time"
+            if candidate.name in times and fastest_measured:
+                reason = f"{_figures(times[candidate.name] / fastest_measured)} times the measured fastest's time"
+            if is_forbidden(self.problem, candidate.name):
+                reason = "not taken: exact algorithms were asked for, and it rounds more"
             if chosen:
-                reason = "chosen: predicted fastest" if self.requested == "auto" else "chosen: asked for by name"
+                by = "measured" if times else "predicted"
+                reason = f"chosen: {by} fastest" if self.requested == "auto" else "chosen: asked for by name"
             yield (
                 "*" if chosen else " ",
                 candidate.name,
                 candidate.backend,
                 _seconds(cost.seconds),
+                _seconds(times[candidate.name]) if candidate.name in times else "",
                 _figures(cost.flops / 1e9),
                 _bytes(cost.bytes),
                 _bytes(cost.workspace),
@@ -128,11 +141,18 @@ def _select(problem: ConvProblem, algorithm: str, ladder: tuple[str, ...]) -> Co
                 f'{algorithm} cannot compute this {problem.direction}: {candidate.refusal}; use algorithm="auto".'
             )
         return ConvPlan(problem, algorithm, candidate.backend, algorithm)
-    best, *others = _candidates(problem, ladder)
-    if best.refusal:
-        reasons = "; ".join(f"{candidate.name}: {candidate.refusal}" for candidate in (best, *others))
+    candidates = _candidates(problem, ladder)
+    possible = [c for c in candidates if not c.refusal and not is_forbidden(problem, c.name)]
+    if not possible:
+        reasons = "; ".join(f"{c.name}: {c.refusal or 'it rounds more than exact algorithms'}" for c in candidates)
         raise UnsupportedGeometryError(f"No algorithm can compute this {problem.direction}: {reasons}.")
+    best = possible[0]
     return ConvPlan(problem, best.name, best.backend, algorithm)
+
+
+def is_forbidden(problem: ConvProblem, name: str) -> bool:
+    """Return whether "auto" may not take an algorithm though it could run the problem."""
+    return problem.exact and registry.get(name).rounds_more
 
 
 @lru_cache(maxsize=1024)

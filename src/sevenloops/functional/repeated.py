@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sevenloops import backends, runtime
+from sevenloops import backends, runtime, settings
 from sevenloops.autograd import Tensor, is_grad_enabled
 from sevenloops.conv import registry
 
@@ -55,6 +55,7 @@ class Repeated:
         parts.append(runtime.get_num_threads())
         parts.append(backends.usable())
         parts.append(registry.names())
+        parts.append((settings.is_autotuning(), settings.is_exact()))
         return tuple(parts)
 
     def get(self, key: Any) -> Any:

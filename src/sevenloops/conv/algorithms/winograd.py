@@ -248,6 +248,7 @@ ALGORITHM = register(
         weight_grad=weight_grad,
         cost=cost,
         refusal=refusal,
+        rounds_more=True,
     )
 )
 

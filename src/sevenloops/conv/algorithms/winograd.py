@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from sevenloops import backends, runtime
+from sevenloops import runtime
 from sevenloops.arrays import Array
 from sevenloops.conv.cost import Cost
 from sevenloops.conv.pieces import overlap, split, spread
@@ -249,8 +249,6 @@ ALGORITHM = register(
         cost=cost,
         refusal=refusal,
         rounds_more=True,
+        machine="sevenloops.conv.winograd.machine",
     )
 )
-
-for _direction in ("forward", "input_grad"):
-    backends.register("conv/winograd", _direction, "jit", f"sevenloops.conv.winograd.machine:{_direction}")

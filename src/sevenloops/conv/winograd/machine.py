@@ -15,10 +15,11 @@ from sevenloops.arrays import Array
 from sevenloops.conv import registry
 from sevenloops.conv.problem import ConvProblem, Epilogue
 from sevenloops.conv.winograd.blocks import Layer, Side, prepare
+from sevenloops.conv.winograd.prediction import cost, refusal
 from sevenloops.jit import pool
 from sevenloops.jit.winograd.forward import ARGUMENTS
 
-__all__ = ["forward", "input_grad"]
+__all__ = ["cost", "forward", "input_grad", "refusal"]
 
 
 def forward(x: Array, weight: Array, out: Array, problem: ConvProblem, epilogue: Epilogue) -> None:

@@ -6,7 +6,7 @@ from textwrap import fill
 from sevenloops.bench.contestants import CONTESTANTS
 from sevenloops.bench.results import OURS, Results, Row, Timing, summarise
 
-__all__ = ["as_text", "disturbances", "epochs", "losing_first", "refusals", "size"]
+__all__ = ["as_text", "disturbances", "epochs", "how", "losing_first", "refusals", "size"]
 
 _HEAD = ("ratio", "layer", "pass", "ours", "±", "theirs", "±", "GFLOP/s", "peak", "memory", "error", "by")
 _LEFT = {1, 2, 11}  # columns of words
@@ -83,10 +83,16 @@ def _title(name: str) -> str:
 def _against(results: Results, peer: str | None) -> str:
     if peer is None:
         return "sevenloops alone"
-    variants = CONTESTANTS[peer].variants if peer in CONTESTANTS else ()
     version = results.contestants[peer].get("version", "")
-    faster = f", the faster of {' and '.join(variants)}" if len(variants) > 1 else ""
-    return f"against {_title(peer)} {version}{faster} (ratio: our time / theirs)"
+    return f"against {_title(peer)} {version}, {how(results, peer)} (ratio: our time / theirs)"
+
+
+def how(results: Results, peer: str) -> str:
+    """Return in which of its variants a peer counts, and what it has done before it is timed."""
+    variants = CONTESTANTS[peer].variants if peer in CONTESTANTS else ()
+    packed = any(e.notes.get("packed") for row in results.rows for e in row.entries if e.contestant == peer)
+    theirs = f"theirs the faster of {' and '.join(variants)}" if len(variants) > 1 else "theirs of one way to call it"
+    return theirs + (", weights packed beforehand" if packed else "")
 
 
 def _cells(results: Results, row: Row, peer: str | None) -> tuple[str, ...]:

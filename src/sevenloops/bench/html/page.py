@@ -7,7 +7,7 @@ from sevenloops.bench.contestants import CONTESTANTS
 from sevenloops.bench.html.plots import legend, rates_plot, ratio_plot
 from sevenloops.bench.html.style import STYLE
 from sevenloops.bench.results import OURS, Entry, Results, Row, Summary, summarise
-from sevenloops.bench.table import disturbances, epochs, losing_first, refusals, size
+from sevenloops.bench.table import disturbances, epochs, how, losing_first, refusals, size
 
 __all__ = ["as_html"]
 
@@ -32,14 +32,15 @@ def _body(results: Results) -> Iterator[str]:
         if not rows:
             continue
         name = _title(peer) if peer else ""
+        here = [direction for direction in directions if any(row.direction == direction for row in rows)]
         if peer:
             yield f"<h2>Our time over that of {escape(name)}</h2>\n"
-            yield "<p class=soft>Left of 1 we are faster. Each is the faster of two memory orders, the median of all "
-            yield f"runs.</p>\n{legend(directions)}{ratio_plot(results, rows, peer, directions)}\n"
+            yield f"<p class=soft>Left of 1 we are faster. Times are the medians of all runs, {how(results, peer)}.</p>\n"
+            yield f"{legend(here)}{ratio_plot(results, rows, peer, directions)}\n"
         yield "<h2>GFLOP/s</h2>\n<p class=soft>Operations by definition a second"
         yield f"; the line is the peak, {escape(str(results.peak))}. " if results.peak else ". "
         yield "Winograd and FFT need fewer operations than the definition, and may pass it.</p>\n"
-        yield f"{legend(directions, name)}{rates_plot(results, rows, peer, directions)}\n"
+        yield f"{legend(here, name)}{rates_plot(results, rows, peer, directions)}\n"
         yield f"<h2>All figures{' against ' + escape(name) if peer else ''}, losing cases first</h2>\n"
         yield _table(results, rows, peer)
     yield _every_entry(results)

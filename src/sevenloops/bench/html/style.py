@@ -43,7 +43,7 @@ p { margin: .25rem 0 .75rem; max-width: 46rem; }
 .plot text { fill: var(--soft); font-size: 11px; }
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: .5rem; background: var(--card); }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; width: 100%; }
-th, td { padding: .3rem .6rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
+th, td { padding: .3rem .45rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 600; background: var(--band); }
 .words { text-align: left; }
 td.words.mono { font: .8rem ui-monospace, "SF Mono", Menlo, Consolas, monospace; }

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from sevenloops.arrays import Array
+from sevenloops.buffers import recycled
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ __all__ = [
     "blas_is_held",
     "cache_folder",
     "empty",
+    "empty_like",
     "get_num_threads",
     "parallel",
     "set_num_threads",
@@ -40,8 +42,17 @@ CACHE_BYTES = 512 * 1024
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> Array:
-    """Allocate an uninitialised workspace; kernels get all memory that is not set to a value from here."""
-    return np.empty(shape, dtype)
+    """Allocate an uninitialised array; kernels get all memory that is not set to a value from here."""
+    return recycled(shape, dtype)
+
+
+def empty_like(array: Array, dtype: Any = None) -> Array:
+    """Allocate an uninitialised array of an array's shape and, as far as it has one, its order in memory."""
+    wanted = array.dtype if dtype is None else dtype
+    if array.flags.c_contiguous:
+        return recycled(array.shape, wanted)
+    order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+    return recycled(tuple(array.shape[axis] for axis in order), wanted).transpose(np.argsort(order))
 
 
 # --- threads -----------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sevenloops import runtime
 from sevenloops.arrays import Array, float_arrays
 from sevenloops.autograd import Tensor
 from sevenloops.errors import ShapeError
@@ -61,7 +62,7 @@ class Form:
         shape = geometry.weight_shape
         if self.layout.channels_last:
             shape = (*shape[2:], shape[1], shape[0])
-        written = np.empty(shape, dtype)
+        written = runtime.empty(shape, dtype)
         return written, self.layout.weight_first(written)
 
     def has_channels_last(self, entered: Array) -> bool:

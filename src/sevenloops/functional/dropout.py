@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from sevenloops import runtime
 from sevenloops.activations import kernel
 from sevenloops.activations.dropout import draw
 from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_array, narrow
@@ -24,7 +25,7 @@ Rng: TypeAlias = "np.random.Generator | np.random.SeedSequence | int | None"
 
 def _run(name: str, direction: str, x: Array, keep: Array, p: float) -> Array:
     wide = compute_dtype(x.dtype)
-    out = np.empty_like(x, wide)
+    out = runtime.empty_like(x, wide)
     kernel(name, direction)(*map(np.atleast_1d, (x.astype(wide, copy=False), keep, out)), p=p)
     return narrow(out, x.dtype)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sevenloops import runtime
 from sevenloops.activations.rows import log_softmax
 from sevenloops.arrays import Array
 
@@ -86,7 +87,7 @@ def smoothed_probabilities(target: Array, weight: Array, smoothing: float) -> Ar
 @_QUIET
 def probability_cross_entropy(logits: Array, t: Array) -> tuple[Array, Array]:
     """Return the loss of each position, and log softmax(logits), for the t of `smoothed_probabilities`."""
-    logp = np.empty_like(logits)
+    logp = runtime.empty_like(logits)
     log_softmax(logits, logp, dim=1)
     return -(t * logp).sum(1), logp
 

@@ -48,8 +48,8 @@ def running_maximum(candidates: Candidates, count: int, maxima: Array) -> Array:
 
 
 def _run(candidates: Candidates, maxima: Array, taps: Array, has_nan: bool) -> None:
-    elements, numbers = np.empty_like(maxima), np.empty_like(taps)
-    larger = np.empty_like(maxima, dtype=bool)
+    elements, numbers = runtime.empty_like(maxima), runtime.empty_like(taps)
+    larger = runtime.empty_like(maxima, bool)
     for tap, (outputs, source) in enumerate(candidates()):
         # Copied once, so that strides are paid for once, and the rest runs over contiguous memory whole.
         target = elements if tap else maxima

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sevenloops import runtime
 from sevenloops.activations import kernel
 from sevenloops.arrays import Array, compute_dtype, float_array, narrow
 from sevenloops.autograd import Operation
@@ -38,7 +39,7 @@ def run(kernels: str, direction: str, *arrays: Array, like: Array | None = None,
     """Run a kernel; the result has the shape and memory order of `like`, or else of the last array."""
     dtype = arrays[0].dtype
     wide = compute_dtype(dtype)
-    out = np.empty_like(arrays[-1] if like is None else like, wide)
+    out = runtime.empty_like(arrays[-1] if like is None else like, wide)
     wides = [array.astype(wide, copy=False) for array in arrays]
     kernel(kernels, direction)(*map(np.atleast_1d, wides), np.atleast_1d(out), **attributes)
     return narrow(out, dtype)

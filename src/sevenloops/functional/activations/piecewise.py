@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sevenloops import runtime
 from sevenloops.activations import kernel
 from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_array, float_arrays, narrow
 from sevenloops.autograd import Operation, Tensor, apply
@@ -156,7 +157,7 @@ def _prelu_vjp(grad: Array, saved: tuple[Array, Array], needs: tuple[bool, ...])
         dx = run("prelu", "gradient", grad, x, spread, like=x)
     if needs[1]:
         wide = compute_dtype(x.dtype)
-        summed = np.empty(spread.shape, wide)
+        summed = runtime.empty(spread.shape, wide)
         kernel("prelu", "weight_grad")(
             *(np.atleast_1d(array.astype(wide, copy=False)) for array in (grad, x)), np.atleast_1d(summed)
         )

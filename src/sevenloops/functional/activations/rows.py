@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sevenloops import runtime
 from sevenloops.activations import kernel
 from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_array, narrow
 from sevenloops.autograd import Operation, Tensor, apply
@@ -139,7 +140,7 @@ def _glu_forward(x: Any, *, dim: int) -> tuple[Array, Array]:
 
 def _glu_vjp(grad: Array, saved: Array, needs: tuple[bool, ...], *, dim: int) -> tuple[Array]:
     wide = compute_dtype(saved.dtype)
-    dx = np.empty_like(saved, wide)
+    dx = runtime.empty_like(saved, wide)
     inputs = (array.astype(wide, copy=False) for array in (grad, *_halves(saved, dim)))
     kernel("glu", "gradient")(*inputs, *_halves(dx, dim))
     return (narrow(dx, grad.dtype),)

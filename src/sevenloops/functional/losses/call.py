@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sevenloops import runtime
 from sevenloops.arrays import Array, compute_dtype, float_arrays, narrow
 from sevenloops.autograd import Operation, Tensor
 from sevenloops.errors import ShapeError
@@ -116,7 +117,7 @@ def _wide(array: Array) -> Array:
 
 
 def _run(kernels: str, direction: str, *arrays: Array, like: Array, **attributes: Any) -> Array:
-    out = np.empty_like(like)
+    out = runtime.empty_like(like)
     kernel(kernels, direction)(*map(np.atleast_1d, (*arrays, out)), **attributes)
     return out
 

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import numpy as np
-
+from sevenloops import runtime
 from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_array, narrow
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
@@ -18,14 +17,14 @@ def _forward(x: Any, **options: Any) -> tuple[Array, Array]:
     if x.ndim < 3:
         raise ShapeError(f"input must be (N, C, *spatial), but its shape is {x.shape}; add the missing axes.")
     wide = x.astype(compute_dtype(x.dtype), copy=False)
-    y = np.empty_like(wide)
+    y = runtime.empty_like(wide)
     kernel("local_response_norm", "forward")(wide, **options, out=y)
     return narrow(y, x.dtype), x
 
 
 def _vjp(grad: Array, saved: Array, needs: tuple[bool, ...], **options: Any) -> tuple[Array]:
     x = saved.astype(compute_dtype(saved.dtype), copy=False)
-    dx = np.empty_like(x)
+    dx = runtime.empty_like(x)
     kernel("local_response_norm", "gradient")(grad.astype(x.dtype, copy=False), x, **options, out=dx)
     return (narrow(dx, saved.dtype),)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from sevenloops import runtime
 from sevenloops.arrays import Array, ArrayLike, float_arrays
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
@@ -38,7 +39,7 @@ class _Rows:
     def parameter_like(self, row: Array, parameter: Array) -> Array:
         """Return a row in the shape, order and dtype of a parameter."""
         shape = tuple(parameter.shape[axis] for axis in self.row_order)
-        result = np.empty_like(parameter)
+        result = runtime.empty_like(parameter)
         with np.errstate(over="ignore"):
             np.copyto(result, row.reshape(shape).transpose(np.argsort(self.row_order)), casting="same_kind")
         return result
@@ -54,7 +55,7 @@ def _forward(
     x: Array, weight: Array | None, bias: Array | None, *, axes: int, eps: float, centred: bool
 ) -> tuple[Array, Any]:
     rows = _Rows(x, axes)
-    y = np.empty_like(x)
+    y = runtime.empty_like(x)
     written = rows.view(y)
     mean, rstd = kernel("row_norm", "forward")(
         rows.view(x), rows.parameter(weight), rows.parameter(bias), eps, centred, written
@@ -68,7 +69,7 @@ def _vjp(
 ) -> tuple[Array | None, Array | None, Array | None]:
     x, weight, bias, mean, rstd = saved
     rows = _Rows(x, axes)
-    dx = np.empty_like(x) if needs[0] else None
+    dx = runtime.empty_like(x) if needs[0] else None
     written = None if dx is None else rows.view(dx)
     dweight, dbias = kernel("row_norm", "gradient")(
         rows.view(grad), rows.view(x), mean, rstd, rows.parameter(weight), centred, any(needs[1:]), written

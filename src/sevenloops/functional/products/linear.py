@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sevenloops import runtime
 from sevenloops.affine import kernel
 from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_arrays
 from sevenloops.autograd import Operation, Tensor, apply
@@ -18,7 +19,7 @@ def _forward(x: Any, weight: Any, bias: Any) -> tuple[Array, tuple[Array, Array]
     _check(x, weight, bias)
     wide = compute_dtype(x.dtype)
     rows = _rows(x).astype(wide, copy=False)
-    y = np.empty((len(rows), len(weight)), wide)
+    y = runtime.empty((len(rows), len(weight)), wide)
     kernel("forward")(
         rows, weight.astype(wide, copy=False), None if bias is None else bias.astype(wide, copy=False), y
     )
@@ -33,15 +34,15 @@ def _vjp(
     rows = _rows(grad).astype(wide, copy=False)
     dx = dw = db = None
     if needs[0]:
-        dx = np.empty((len(rows), weight.shape[1]), wide)
+        dx = runtime.empty((len(rows), weight.shape[1]), wide)
         kernel("input_grad")(rows, weight.astype(wide, copy=False), dx)
         dx = dx.astype(grad.dtype, copy=False).reshape(*grad.shape[:-1], weight.shape[1])
     if needs[1]:
-        dw = np.empty((rows.shape[1], x.shape[-1]), wide)
+        dw = runtime.empty((rows.shape[1], x.shape[-1]), wide)
         kernel("weight_grad")(rows, _rows(x).astype(wide, copy=False), dw)
         dw = dw.astype(grad.dtype, copy=False)
     if needs[2]:
-        db = np.empty(rows.shape[1], wide)
+        db = runtime.empty(rows.shape[1:], wide)
         kernel("bias_grad")(rows, db)
         db = db.astype(grad.dtype, copy=False)
     return dx, dw, db

@@ -21,6 +21,10 @@ _MACHINE_CODE = {
     "piecewise": (
         *("relu", "leaky_relu", "hardtanh", "threshold", "softshrink", "hardshrink", "hardsigmoid", "hardswish"),
     ),
+    "smooth": (
+        *("tanh", "tanhshrink", "softsign", "sigmoid", "logsigmoid", "softplus", "elu", "silu", "mish"),
+        *("gelu", "gelu_tanh", "erf"),
+    ),
 }
 for _place, _names in _MACHINE_CODE.items():
     for _name in _names:

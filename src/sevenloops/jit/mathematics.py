@@ -218,7 +218,7 @@ def normal_tail(code: Code, y: Value) -> tuple[Value, Value]:
     y = code.select(y > end, end, y)
     # exp(-y²/2) of y² = square + rest, exactly: with y = a + b, a of half the digits, whose products are exact
     square = y * y
-    digits = (_MANTISSA[code.itemsize] + 1) // 2
+    digits = (_MANTISSA[code.itemsize] + 2) // 2
     a = code.floats(code.binary("&", code.bits(y), code.pattern(-(1 << digits))))
     b = y - a
     rest = (((a * a - square) + a * b * code.vector(2.0)) + b * b) * code.vector(0.5)

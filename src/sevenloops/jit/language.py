@@ -138,6 +138,10 @@ class Code:
         """Return an integer of the program, where a Python one does not do."""
         raise NotImplementedError
 
+    def real(self, integer: Value) -> Value:
+        """Return an integer as a float."""
+        raise NotImplementedError
+
     def spread(self, number: Value) -> Value:
         """Return a vector with a float in every lane."""
         raise NotImplementedError

@@ -117,6 +117,9 @@ class Function(Code):
         lane = f"{self._types['real']} {_spelled(value, self.itemsize)}"
         return Value(self, "vector", f"<{', '.join([lane] * self.lanes)}>")
 
+    def real(self, integer: Value) -> Value:
+        return self._emit("real", f"sitofp i64 {integer.name} to {self._types['real']}")
+
     def spread(self, number: Value) -> Value:
         vector = self._types["vector"]
         first = self._emit("vector", f"insertelement {vector} poison, {self._types['real']} {number.name}, i64 0")

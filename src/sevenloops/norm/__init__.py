@@ -13,6 +13,8 @@ __all__ = ["kernel"]
 backends.register("channel_norm", "statistics", "numpy", statistics)
 backends.register("channel_norm", "forward", "numpy", normalise)
 backends.register("channel_norm", "gradient", "numpy", normalise_grad)
+for _direction, _name in ("statistics", "statistics"), ("forward", "normalise"), ("gradient", "normalise_grad"):
+    backends.register("channel_norm", _direction, "jit", f"sevenloops.jit.step.channels:{_name}")
 backends.register("row_norm", "forward", "numpy", normalise_rows)
 backends.register("row_norm", "gradient", "numpy", normalise_rows_grad)
 backends.register("local_response_norm", "forward", "numpy", local_response)

@@ -7,6 +7,8 @@ from sevenloops.arrays import Array
 
 __all__ = ["address", "addresses", "apart", "memory_order"]
 
+_FIRST = -(1 << 63)
+
 
 def address(array: Array) -> int:
     """Return where the first element of an array is."""
@@ -23,7 +25,7 @@ def memory_order(array: Array) -> tuple[int, ...] | None:
     Axes of length 1 come first: their strides mean nothing.
     """
     shape, strides = array.shape, array.strides
-    order = sorted(range(array.ndim), key=lambda axis: (shape[axis] > 1, -strides[axis], axis))
+    order = sorted(range(array.ndim), key=lambda axis: -strides[axis] if shape[axis] > 1 else _FIRST)
     step = array.itemsize
     for axis in reversed(order):
         if shape[axis] > 1:

@@ -16,7 +16,7 @@ def guarded(shape, dtype, order=None):
     memory = pattern.copy()
     order = range(len(shape)) if order is None else order
     inner = memory[_GUARD : _GUARD + size]
-    inner[:] = np.nan
+    inner[:] = np.nan if np.dtype(dtype).kind == "f" else -77
     yield inner.reshape([shape[axis] for axis in order]).transpose(np.argsort(order).tolist())
     np.testing.assert_array_equal(memory[:_GUARD], pattern[:_GUARD], "written before the array")
     np.testing.assert_array_equal(memory[_GUARD + size :], pattern[_GUARD + size :], "written behind the array")

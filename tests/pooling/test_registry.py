@@ -16,15 +16,15 @@ def test_the_ladder_in_its_order():
 @pytest.mark.parametrize("operation", ["max_pool", "avg_pool"])
 @pytest.mark.parametrize("direction", ["forward", "input_grad"])
 def test_every_rung_is_in_the_table_of_backends(name, operation, direction):
-    assert backends.backends_of(f"{operation}/{name}", direction) == ("numpy",)
+    assert backends.backends_of(f"{operation}/{name}", direction)[-1] == "numpy"
     assert registry.kernel(operation, direction, name) is backends.find(f"{operation}/{name}", direction)
     assert registry.resolve(name) == name
 
 
 @pytest.mark.parametrize("direction", ["forward", "input_grad"])
 def test_adaptive_pooling_too(direction):
-    assert backends.backends_of("adaptive_max_pool", direction) == ("numpy",)
-    assert backends.backends_of("adaptive_avg_pool", direction) == ("numpy",)
+    assert backends.backends_of("adaptive_max_pool", direction)[-1] == "numpy"
+    assert backends.backends_of("adaptive_avg_pool", direction)[-1] == "numpy"
 
 
 def test_an_unknown_name_lists_those_that_exist():

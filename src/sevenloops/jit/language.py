@@ -182,6 +182,18 @@ class Code:
         """Return bits that are known now, the same in every lane."""
         raise NotImplementedError
 
+    def spread_bits(self, number: Value) -> Value:
+        """Return bits that are an integer, which fits into a float's size, in every lane."""
+        raise NotImplementedError
+
+    def store_ints(self, bits: Value, pointer: Value, place: Int = 0, mask: Value | None = None) -> None:
+        """Write bits, which are integers with a sign, to an array of 64-bit integers."""
+        raise NotImplementedError
+
+    def store_int(self, number: Value, pointer: Value, place: Int = 0) -> None:
+        """Write one of an array's 64-bit integers."""
+        raise NotImplementedError
+
     def first_lanes(self, count: Int) -> Value:
         """Return the mask of the first `count` lanes, at most all."""
         raise NotImplementedError

@@ -164,6 +164,29 @@ class Function(Code):
         lane = f"i{8 * self.itemsize} {number}"
         return Value(self, "bits", f"<{', '.join([lane] * self.lanes)}>")
 
+    def spread_bits(self, number: Value) -> Value:
+        bits, size = self._types["bits"], 8 * self.itemsize
+        small = self._emit("int", f"trunc i64 {number.name} to i32") if size == 32 else number
+        first = self._emit("bits", f"insertelement {bits} poison, i{size} {small.name}, i64 0")
+        zeros = f"<{self.lanes} x i32> zeroinitializer"
+        return self._emit("bits", f"shufflevector {bits} {first.name}, {bits} poison, {zeros}")
+
+    def store_ints(self, bits: Value, pointer: Value, place: Int = 0, mask: Value | None = None) -> None:
+        wide = f"<{self.lanes} x i64>"
+        value = bits
+        if self.itemsize == 4:
+            value = self._emit("bits", f"sext {self._types['bits']} {bits.name} to {wide}")
+        target = self._place(pointer, "i64", place)
+        if mask is None:
+            self._do(f"store {wide} {value.name}, ptr {target.name}, align 8")
+            return
+        name, masks = f"llvm.masked.store.v{self.lanes}i64.p0", self._types["mask"]
+        self._declare(f"void @{name}({wide}, ptr, i32, {masks})")
+        self._do(f"call void @{name}({wide} {value.name}, ptr {target.name}, i32 8, {masks} {mask.name})")
+
+    def store_int(self, number: Value, pointer: Value, place: Int = 0) -> None:
+        self._do(f"store i64 {number.name}, ptr {self._place(pointer, 'i64', place).name}, align 8")
+
     def first_lanes(self, count: Int) -> Value:
         if isinstance(count, int):
             lanes = ", ".join(f"i1 {'true' if i < count else 'false'}" for i in range(self.lanes))

@@ -123,3 +123,4 @@ for _operation, _direction, _function in (
     ("adaptive_avg_pool", "input_grad", avg_input_grad),
 ):
     backends.register(_operation, _direction, "numpy", _function)
+    backends.register(_operation, _direction, "jit", f"sevenloops.jit.step.pooling:{_function.__name__}")

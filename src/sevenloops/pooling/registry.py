@@ -24,8 +24,10 @@ Direction: TypeAlias = Literal["forward", "input_grad"]
 #: window that sees padding only. `divisor` has the dtype of the computation, and one entry or `output_size`.
 PoolKernel: TypeAlias = Callable[..., None]
 
-#: What "auto" stands for: the fastest rung in every measurement ("windows" sends gradients of maxima the same way).
+#: What "auto" stands for in NumPy: the fastest rung in every measurement ("windows" sends gradients of maxima the same
+#: way). In machine code it is the loops themselves, which need no arrays in between.
 AUTO = "slices"
+MACHINE_CODE = "loops"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,9 @@ def register(algorithm: PoolAlgorithm) -> PoolAlgorithm:
         ("avg_pool", "input_grad", algorithm.avg_input_grad),
     ):
         backends.register(f"{operation}/{algorithm.name}", direction, "numpy", function)
+        if algorithm.name == MACHINE_CODE:
+            place = f"sevenloops.jit.step.pooling:{operation[:3]}_{direction}"
+            backends.register(f"{operation}/{algorithm.name}", direction, "jit", place)
     return algorithm
 
 
@@ -92,7 +97,7 @@ def resolve(name: str) -> str:
     if not isinstance(name, str):
         raise TypeError(f"algorithm must be a name, but got {name!r}.")
     if name == "auto":
-        return AUTO
+        return MACHINE_CODE if backends.usable()[0] == "jit" else AUTO
     if name not in _TABLE:
         raise UnknownAlgorithmError(f'algorithm must be "auto" or one of {", ".join(names())}, but got {name!r}.')
     return name

@@ -1,0 +1,178 @@
+"""Pooling in machine code: geometries made tables, memory made images."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from sevenloops import backends, runtime
+from sevenloops.arrays import Array
+from sevenloops.geometry import AdaptiveGeometry, PoolGeometry
+from sevenloops.jit import pool
+from sevenloops.jit.step.flat import address
+from sevenloops.jit.step.windows import ARGUMENTS, SCATTER_ARGUMENTS, ScatterForm, Task, WindowForm
+
+__all__ = ["avg_forward", "avg_input_grad", "max_forward", "max_input_grad"]
+
+_ALONE = 1 << 14  # elements that are read up to which one thread is faster
+_MOST = 1 << 30  # positions of a plane
+
+
+def _channels_last(arrays: Sequence[Array]) -> bool | None:
+    """Return whether all arrays (N, C, *spatial) have their channels adjacent, or first; None if neither."""
+    likely = bool(arrays[0].shape[1] > 1)
+    for last in (likely, not likely):
+        if all(_is_dense(array, last) for array in arrays):
+            return last
+    return None
+
+
+def _is_dense(array: Array, last: bool) -> bool:
+    step = array.itemsize
+    axes = (1, *range(array.ndim - 1, 1, -1), 0) if last else range(array.ndim - 1, -1, -1)
+    for axis in axes:
+        if array.shape[axis] > 1:
+            if array.strides[axis] != step:
+                return False
+            step *= array.shape[axis]
+    return True
+
+
+@lru_cache(maxsize=256)
+def _tables(geometry: PoolGeometry | AdaptiveGeometry, backward: bool) -> tuple[Array, ...]:
+    """Return for each axis, of rows and columns, (first, how many) for each output.
+
+    With `backward` inputs and outputs have changed places: which windows a position of the input belongs to, which
+    lie side by side if windows have no gaps.
+    """
+    tables = [np.array([[0, 1]], np.int64)] * (2 - geometry.axes)
+    for axis in range(geometry.axes):
+        if isinstance(geometry, AdaptiveGeometry):
+            chosen = geometry.reversed if backward else geometry
+            bounds = np.array(chosen.bounds(axis), np.int64).reshape(-1, 2)
+            tables.append(np.stack([bounds[:, 0], bounds[:, 1] - bounds[:, 0]], 1))
+            continue
+        k, s, d = geometry.kernel_size[axis], geometry.stride[axis], geometry.dilation[axis]
+        before, length = geometry.padding[axis][0], geometry.input_size[axis]
+        if backward:
+            # r + before = i·s + u, 0 ≤ u < k
+            place = np.arange(length) + before
+            first = np.maximum(-(-(place - k + 1) // s), 0)
+            last = np.minimum(place // s, geometry.output_size[axis] - 1)
+            tables.append(np.stack([first, np.maximum(last + 1 - first, 0)], 1))
+            continue
+        start = np.arange(geometry.output_size[axis]) * s - before
+        skipped = np.maximum(-(start // d), 0)  # taps before the input: ⌈-start / d⌉
+        end = np.minimum(-(-(length - start) // d), k)  # those before its end
+        tables.append(np.stack([start + skipped * d, np.maximum(end - skipped, 0)], 1))
+    return tuple(np.ascontiguousarray(table, np.int64) for table in tables)
+
+
+def _fits(arrays: Sequence[Array], geometry: PoolGeometry | AdaptiveGeometry) -> bool | None:
+    """Return whether channels are last, or None if this is left to NumPy."""
+    dtype = arrays[0].dtype
+    if geometry.axes > 2 or dtype.char not in "fd" or not dtype.isnative or prod(geometry.input_size) > _MOST:
+        return None
+    if any(a.dtype != dtype for a in arrays if a.dtype != np.int64):
+        return None
+    return _channels_last(arrays)
+
+
+def _steps(geometry: PoolGeometry | AdaptiveGeometry) -> tuple[int, ...]:
+    steps = (1,) * geometry.axes if isinstance(geometry, AdaptiveGeometry) else geometry.dilation
+    return (1,) * (2 - geometry.axes) + steps
+
+
+def _run(
+    task: Task,
+    x: Array,
+    out: Array,
+    last: bool,
+    tables: tuple[Array, ...],
+    steps: tuple[int, ...],
+    indices: Array | None = None,
+    divisor: Array | None = None,
+) -> None:
+    rows, columns = tables
+    in_rows, in_columns = (1, *x.shape[2:])[-2:]
+    args = ARGUMENTS.pack(
+        {
+            "x": address(x),
+            "out": address(out),
+            "indices": 0 if indices is None else address(indices),
+            "divisor": 0 if divisor is None else address(divisor),
+            "rows": address(rows),
+            "columns": address(columns),
+            "channels": x.shape[1],
+            "in_rows": in_rows,
+            "in_columns": in_columns,
+            "out_rows": len(rows),
+            "out_columns": len(columns),
+            "row_step": steps[0],
+            "column_step": steps[1],
+            "divisor_step": int(divisor is not None and divisor.size > 1),
+        }
+    )
+    items = x.shape[0] * len(rows) * (1 if last else x.shape[1])
+    threads = runtime.get_num_threads() if max(x.size, out.size) > _ALONE else 1
+    kernel = WindowForm(task, not last, x.itemsize).load()
+    pool.run(kernel, args, items, max(1, items // (8 * threads)), threads)
+
+
+def _otherwise(operation: str, direction: str, geometry: Any, *arguments: Any) -> None:
+    name = f"adaptive_{operation}" if isinstance(geometry, AdaptiveGeometry) else f"{operation}/slices"
+    backends.kernel(name, direction, "numpy")(*arguments)
+
+
+def max_forward(x: Array, geometry: PoolGeometry | AdaptiveGeometry, out: Array, indices: Array | None) -> None:
+    """Write the maximum of each window, and its position in the plane if `indices` are given."""
+    last = _fits([x, out] if indices is None else [x, out, indices], geometry)
+    if last is None:
+        _otherwise("max_pool", "forward", geometry, x, geometry, out, indices)
+        return
+    task: Task = "max" if indices is None else "argmax"
+    _run(task, x, out, last, _tables(geometry, False), _steps(geometry), indices)
+
+
+def max_input_grad(grad_output: Array, indices: Array, geometry: PoolGeometry | AdaptiveGeometry, out: Array) -> None:
+    """Add each gradient to the position of its maximum."""
+    last = _fits([grad_output, indices, out], geometry)
+    if last is None:
+        _otherwise("max_pool", "input_grad", geometry, grad_output, indices, geometry, out)
+        return
+    images, channels = out.shape[:2]
+    items, width = (images, channels) if last else (images * channels, 1)
+    args = SCATTER_ARGUMENTS.pack(
+        {
+            "grad": address(grad_output),
+            "indices": address(indices),
+            "out": address(out),
+            "channels": width,
+            "in_positions": prod(out.shape[2:]),
+            "out_positions": prod(grad_output.shape[2:]),
+        }
+    )
+    threads = runtime.get_num_threads() if out.size > _ALONE else 1
+    pool.run(ScatterForm(out.itemsize).load(), args, items, max(1, items // (8 * threads)), threads)
+
+
+def avg_forward(x: Array, divisor: Array, geometry: PoolGeometry | AdaptiveGeometry, out: Array) -> None:
+    """Write the sum of each window, divided."""
+    last = _fits([x, out], geometry)
+    if last is None:
+        _otherwise("avg_pool", "forward", geometry, x, divisor, geometry, out)
+        return
+    _run("sum", x, out, last, _tables(geometry, False), _steps(geometry), divisor=np.ascontiguousarray(divisor))
+
+
+def avg_input_grad(grad_output: Array, divisor: Array, geometry: PoolGeometry | AdaptiveGeometry, out: Array) -> None:
+    """Write the sum of the shares that each element has in its windows."""
+    last = _fits([grad_output, out], geometry)
+    if last is None or _steps(geometry) != (1, 1):
+        _otherwise("avg_pool", "input_grad", geometry, grad_output, divisor, geometry, out)
+        return
+    # One divisor is divided by in the end, else each share by its own.
+    task: Task = "sum" if divisor.size == 1 else "sum of shares"
+    _run(task, grad_output, out, last, _tables(geometry, True), (1, 1), divisor=np.ascontiguousarray(divisor))

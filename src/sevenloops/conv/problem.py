@@ -8,7 +8,7 @@ import numpy as np
 from sevenloops.arrays import Array
 from sevenloops.geometry import ConvGeometry
 
-__all__ = ["DIRECTIONS", "ConvProblem", "Direction", "Epilogue"]
+__all__ = ["DIRECTIONS", "ConvProblem", "Direction", "Epilogue", "like"]
 
 Direction: TypeAlias = Literal["forward", "input_grad", "weight_grad"]
 
@@ -102,3 +102,12 @@ class Epilogue:
             np.maximum(result, 0, out=result)
         if self.activation == "relu6":
             np.minimum(result, 6, out=result)
+
+
+def like(array: Array, other: Array) -> Array:
+    """Return an array in the memory order of another of its shape: itself, or a copy."""
+    if array.strides == other.strides:
+        return array
+    copy = np.empty_like(other)
+    copy[...] = array
+    return copy

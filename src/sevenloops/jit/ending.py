@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sevenloops.jit.language import Code, Value
+from sevenloops.jit.language import Code, Int, Value
 
 __all__ = ["ACTIVATIONS", "ENDINGS", "NOTHING", "Ending"]
 
@@ -54,7 +54,7 @@ class Ending:
         return f"{'scaled_' * self.scaled}{'residual_' * self.residual}{self.activation or 'sum'}"
 
     def factors(
-        self, code: Code, scale: Value, bias: Value, channel: int, mask: Value | None
+        self, code: Code, scale: Value, bias: Value, channel: Int, mask: Value | None
     ) -> tuple[Value, Value] | None:
         """Load the numbers of a vector of channels."""
         if not self.scaled:

@@ -13,7 +13,7 @@ from sevenloops import runtime
 from sevenloops.arrays import Array
 from sevenloops.conv.cost import Cost
 from sevenloops.conv.direct.sources import input_grad_phases, layer_source
-from sevenloops.conv.problem import ConvProblem, Epilogue
+from sevenloops.conv.problem import ConvProblem, Epilogue, like
 from sevenloops.jit import target
 from sevenloops.jit.ending import Ending
 from sevenloops.jit.planning import linear
@@ -51,10 +51,7 @@ def forward(x: Array, weight: Array, out: Array, problem: ConvProblem, epilogue:
     if residual is None:
         call.run(address(x), address(weight), epilogue.bias, address(out), epilogue.scale)
         return
-    if residual.strides != out.strides:
-        copy = np.empty_like(out)
-        copy[...] = residual
-        residual = copy
+    residual = like(residual, out)
     call.run(address(x), address(weight), epilogue.bias, address(out), epilogue.scale, address(residual))
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from sevenloops.arrays import Array
 from sevenloops.conv.winograd.transforms import Transforms, cook_toom
 from sevenloops.jit import target
+from sevenloops.jit.ending import NOTHING, Ending
 from sevenloops.jit.winograd.forward import ForwardForm
 from sevenloops.jit.winograd.weights import Adjacent
 
@@ -54,6 +55,7 @@ class Layer:
     flipped: bool
     itemsize: int
     threads: int
+    ending: Ending = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ def prepare(layer: Layer) -> Blocks:
         (axes[0].output, axes[1].output),
         adjacent,
         s.flipped,
+        s.ending,
     )
     across, down = -(-s.target.size[1] // m[1]), -(-s.target.size[0] // m[0])
     tiles = s.images * across * down

@@ -13,10 +13,11 @@ import numpy as np
 from sevenloops import runtime
 from sevenloops.arrays import Array
 from sevenloops.conv import registry
-from sevenloops.conv.problem import ConvProblem, Epilogue
+from sevenloops.conv.problem import ConvProblem, Epilogue, like
 from sevenloops.conv.winograd.blocks import Layer, Side, prepare
 from sevenloops.conv.winograd.prediction import cost, refusal
 from sevenloops.jit import pool
+from sevenloops.jit.ending import NOTHING, Ending
 from sevenloops.jit.winograd.forward import ARGUMENTS
 
 __all__ = ["cost", "forward", "input_grad", "refusal"]
@@ -27,14 +28,20 @@ def forward(x: Array, weight: Array, out: Array, problem: ConvProblem, epilogue:
     g = problem.geometry
     if g.axes == 2 and _are_plain(x, out, weight):
         before = (g.padding[0][0], g.padding[1][0])
-        layer = _layer(x[:, : g.group_in], weight[: g.group_out], out[:, : g.group_out], before, problem)
+        scale, residual = epilogue.scale, epilogue.residual
+        ending = Ending(scale is not None, residual is not None, epilogue.activation)
+        layer = _layer(x[:, : g.group_in], weight[: g.group_out], out[:, : g.group_out], before, problem, ending)
         if _fits(layer, problem):
             bias = np.zeros(g.out_channels, problem.dtype) if epilogue.bias is None else epilogue.bias
             bias = np.ascontiguousarray(bias)
+            factor = bias if scale is None else np.ascontiguousarray(scale)
+            beside = out if residual is None else like(residual, out)
             for inputs, outputs in _groups(problem):
-                _run(layer, x[:, inputs], weight[outputs], bias[outputs], out[:, outputs])
+                parts = (bias[outputs], factor[outputs], beside[:, outputs])
+                _run(layer, x[:, inputs], weight[outputs], out[:, outputs], *parts)
             return
-    registry.get("winograd").forward(x, weight, out, problem, epilogue)
+    registry.kernel("winograd", "forward", "numpy")(x, weight, out, problem, epilogue)
+    epilogue.finish(out)
 
 
 def input_grad(grad_output: Array, weight: Array, out: Array, problem: ConvProblem) -> None:
@@ -52,9 +59,9 @@ def input_grad(grad_output: Array, weight: Array, out: Array, problem: ConvProbl
         if _fits(layer, problem):
             bias = np.zeros(g.group_in, problem.dtype)
             for inputs, outputs in _groups(problem):
-                _run(layer, grad_output[:, outputs], kernels[:, outputs], bias, out[:, inputs])
+                _run(layer, grad_output[:, outputs], kernels[:, outputs], out[:, inputs], bias, bias, out)
             return
-    registry.get("winograd").input_grad(grad_output, weight, out, problem)
+    registry.kernel("winograd", "input_grad", "numpy")(grad_output, weight, out, problem)
 
 
 def _groups(problem: ConvProblem) -> Iterator[tuple[slice, slice]]:
@@ -67,7 +74,14 @@ def _groups(problem: ConvProblem) -> Iterator[tuple[slice, slice]]:
         )
 
 
-def _layer(x: Array, weight: Array, out: Array, before: tuple[int, int], problem: ConvProblem) -> Layer:
+def _layer(
+    x: Array,
+    weight: Array,
+    out: Array,
+    before: tuple[int, int],
+    problem: ConvProblem,
+    ending: Ending = NOTHING,
+) -> Layer:
     """Describe the correlation of one group."""
     return Layer(
         images=x.shape[0],
@@ -81,6 +95,7 @@ def _layer(x: Array, weight: Array, out: Array, before: tuple[int, int], problem
         flipped=problem.direction == "input_grad",
         itemsize=problem.itemsize,
         threads=problem.threads,
+        ending=ending,
     )
 
 
@@ -89,7 +104,7 @@ def _fits(layer: Layer, problem: ConvProblem) -> bool:
     return bound is None or prepare(layer).floats * layer.itemsize <= bound
 
 
-def _run(layer: Layer, x: Array, weight: Array, bias: Array, out: Array) -> None:
+def _run(layer: Layer, x: Array, weight: Array, out: Array, bias: Array, scale: Array, residual: Array) -> None:
     blocks = prepare(layer)
     memory, start = _workspace(blocks.floats, x.dtype)
     shared = start + blocks.shared * layer.itemsize
@@ -98,6 +113,8 @@ def _run(layer: Layer, x: Array, weight: Array, bias: Array, out: Array) -> None
         "x": _address(x),
         "w": _address(weight),
         "bias": _address(bias),
+        "scale": _address(scale),
+        "residual": _address(residual),
         "out": _address(out),
         "scratch": start,
         "u": shared,

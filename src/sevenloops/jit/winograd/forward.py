@@ -14,6 +14,7 @@ from typing import Literal
 
 from sevenloops.jit import compiler
 from sevenloops.jit.arguments import Layout
+from sevenloops.jit.ending import ENDINGS, NOTHING, Ending
 from sevenloops.jit.language import Code, Value
 from sevenloops.jit.llvm import Program
 from sevenloops.jit.target import Target
@@ -27,7 +28,7 @@ __all__ = ["ARGUMENTS", "ForwardForm", "Step"]
 
 #: What the kernels are given. Lengths and strides are in floats.
 ARGUMENTS = Layout(
-    ("x", "w", "bias", "out", "u", "v", "scratch"),
+    ("x", "w", "out", *ENDINGS, "u", "v", "scratch"),
     (
         *Image("x", (1, 1)).integers,
         *Image("out", (1, 1)).integers,
@@ -74,6 +75,8 @@ class ForwardForm:
         See `sevenloops.jit.winograd.weights`.
     flipped : bool
         Whether kernels are flipped, as the input gradient needs them.
+    ending : Ending
+        What is done to the finished sums.
     """
 
     itemsize: int
@@ -84,12 +87,14 @@ class ForwardForm:
     outputs: tuple[Matrix, Matrix]
     adjacent: Adjacent = "taps"
     flipped: bool = False
+    ending: Ending = NOTHING
 
     def name(self, step: Step) -> str:
         """A name of its own for each kernel."""
         which = hashlib.sha256(repr((self.inputs, self.kernels, self.outputs)).encode()).hexdigest()[:12]
         loading = f"_{self.adjacent}{'_flipped' if self.flipped else ''}" if step in ("channels", "weights") else ""
-        return f"winograd_{step}_f{8 * self.itemsize}x{self.lanes}_by_{self.vectors}_{which}{loading}"
+        ending = f"_{self.ending.name}" if step in ("channels", "tiles") else ""
+        return f"winograd_{step}_f{8 * self.itemsize}x{self.lanes}_by_{self.vectors}_{which}{loading}{ending}"
 
     def load(self, step: Step) -> int:
         """Return the address of a kernel."""
@@ -134,7 +139,7 @@ class ForwardForm:
         return define_reader(program, "read", Image("x", self._step), *self.inputs, ARGUMENTS)
 
     def _writer(self, program: Program):  # type: ignore[no-untyped-def]
-        return define_writer(program, "write", Image("out", self._step), *self.outputs, ARGUMENTS)
+        return define_writer(program, "write", Image("out", self._step), *self.outputs, ARGUMENTS, self.ending)
 
     def _multiplier(self, program: Program):  # type: ignore[no-untyped-def]
         most = most_rows(program.target.registers, self.vectors)
@@ -186,10 +191,12 @@ class ForwardForm:
         """Write the tiles of a block for some panels."""
         channel = panel * self._width
         channels = code.minimum(last * self._width, get["channels"]) - channel
-        out, bias = code.address(get["out"], channel), code.address(get["bias"], channel)
+        out, bias, scale, beside = (code.address(get[key], channel) for key in ("out", "bias", "scale", "residual"))
         with code.loop(0, count) as t:
             source = code.address(m, t * get["m_tile"])
-            code.call(write, code.arguments[0], source, get["m_product"], out, bias, first + t, channels)
+            code.call(
+                write, code.arguments[0], source, get["m_product"], out, bias, scale, beside, first + t, channels
+            )
 
     def _channels(self, program: Program, step: Step) -> None:
         multiply, write, transform = self._multiplier(program), self._writer(program), self._transformer(program)

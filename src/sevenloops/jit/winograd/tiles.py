@@ -8,6 +8,7 @@ the last channels alike, so there is no padded copy of anything.
 from dataclasses import dataclass
 
 from sevenloops.jit.arguments import Layout
+from sevenloops.jit.ending import Ending
 from sevenloops.jit.language import Code, Value
 from sevenloops.jit.llvm import Function, Program
 from sevenloops.jit.winograd.linear import Matrix, multiply_both
@@ -129,14 +130,16 @@ def define_reader(program: Program, name: str, image: Image, left: Matrix, right
     return code
 
 
-def define_writer(program: Program, name: str, image: Image, left: Matrix, right: Matrix, layout: Layout) -> Function:
-    """Write the function that transforms a tile back, adds the bias and writes it.
+def define_writer(
+    program: Program, name: str, image: Image, left: Matrix, right: Matrix, layout: Layout, ending: Ending
+) -> Function:
+    """Write the function that transforms a tile back, finishes the sums and writes it.
 
     Its parameters: args, source, source_product, target (the address of a channel of the first image's first
-    position), bias (of that channel), tile, channels.
+    position), bias and scale (of that channel), residual (as target), tile, channels.
     """
-    code = program.function(name, "ppippii")
-    args, source, source_product, target, bias, tile, channels = code.arguments
+    code = program.function(name, "ppippppii")
+    args, source, source_product, target, bias, scale, residual, tile, channels = code.arguments
     rows, columns, lanes = len(left), len(right), code.lanes
     place = image.place(code, layout, args, tile)
     inside = place.is_inside(code, rows, columns)
@@ -146,27 +149,36 @@ def define_writer(program: Program, name: str, image: Image, left: Matrix, right
         here = code.address(source, c)
         n = len(right[0])
         square = [[code.load(here, source_product * (i * n + j)) for j in range(n)] for i in range(len(left[0]))]
+        rows_of_sums = multiply_both(code, left, right, square)
+        if ending.scaled:  # the bias follows, in the ending
+            return rows_of_sums
         start = code.load(bias, c, mask)
-        return [[value + start for value in row] for row in multiply_both(code, left, right, square)]
+        return [[value + start for value in row] for row in rows_of_sums]
 
     def masked(start: Value, stop: Value, count: Value) -> None:
         masks = [[code.first_lanes(place.exists(code, y, x, count)) for x in range(columns)] for y in range(rows)]
         offsets = [[place.offset(code, y, x) for x in range(columns)] for y in range(rows)]
         some = code.first_lanes(count)
         with code.loop(start, stop, lanes) as c:
-            here = code.address(target, c)
+            here, beside = code.address(target, c), code.address(residual, c)
+            factors = ending.factors(code, scale, bias, c, some)
             for y, row in enumerate(results(c, some)):
                 for x, value in enumerate(row):
-                    code.store(value, here, offsets[y][x], masks[y][x])
+                    other = code.address(beside, offsets[y][x])
+                    finished = ending.apply(code, value, factors, other, masks[y][x])
+                    code.store(finished, here, offsets[y][x], masks[y][x])
 
     with code.when(inside.equals(1)):
-        first = code.address(target, place.image + place.y * place.row + place.x * place.column)
-        lines = [code.address(first, place.row * y) for y in range(rows)]
+        begin = place.image + place.y * place.row + place.x * place.column
+        lines = [code.address(code.address(target, begin), place.row * y) for y in range(rows)]
+        others = [code.address(code.address(residual, begin), place.row * y) for y in range(rows)]
         with code.loop(0, full, lanes) as c:
             here = [code.address(line, c) for line in lines]
+            factors = ending.factors(code, scale, bias, c, None)
             for y, row in enumerate(results(c, None)):
                 for x, value in enumerate(row):
-                    code.store(value, here[y], place.column * x)
+                    other = code.address(code.address(others[y], c), place.column * x)
+                    code.store(ending.apply(code, value, factors, other, None), here[y], place.column * x)
     with code.when(inside.equals(0)):
         masked(code.integer(0), full, code.integer(lanes))
     masked(full, channels, channels - full)

@@ -137,10 +137,11 @@ def machine_code_works() -> bool:
         Once, if it is installed and cannot.
     """
     try:
+        import llvmlite  # noqa: F401  (by itself, so that the error tells which of the two is missing)
         import llvmlite.binding as llvm
-    except ModuleNotFoundError:
-        return False
-    except Exception as error:  # a broken library, a missing one that it needs
+    except Exception as error:  # it is missing, or a library is broken or lacks one that it needs
+        if isinstance(error, ModuleNotFoundError) and error.name == "llvmlite":
+            return False
         reason = f"llvmlite cannot be loaded ({error})"
     else:
         try:

@@ -3,28 +3,32 @@
 A kernel has the signature ``void kernel(args, begin, end, thread)``: the address of an array of 64-bit integers
 (sizes and addresses), which of its items to do, and which thread it is. What was compiled once is loaded from a file
 named after everything that it depends on: the source of this package, the target, LLVM's version, the kernel's
-parameters.
+parameters. The file begins with a checksum; one that is damaged is compiled again.
 """
 
 import ctypes
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
+from itertools import count
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 from sevenloops import runtime
+from sevenloops.files import replacing
 from sevenloops.jit import target as targets
 from sevenloops.version import __version__
 
 __all__ = ["Kernel", "load", "load_functions"]
 
-_lock = Lock()
+_lock = RLock()
 _loaded: dict[str, int] = {}
 _engine: Any = None
 _keep: list[Any] = []  # what must live as long as the code
+_count = count()
 
 
 @cache
@@ -80,28 +84,47 @@ def load_functions(name: str, symbols: tuple[str, ...], write: Callable[[], str]
             return [_loaded[symbol] for symbol in symbols]
         key = hashlib.sha256(
             "\0".join((name, _source_digest(), targets.current().key, str(llvm.llvm_version_info))).encode()
-        )
-        engine = _initialize()
-        path = runtime.cache_folder() / "kernels" / f"{key.hexdigest()[:32]}.o"
-        try:
-            code = path.read_bytes()
-        except OSError:
+        ).hexdigest()
+        code = _from_cache(key)
+        if code is None:
             code = _compile(write())
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                temporary = path.with_suffix(f".{os.getpid()}")
-                temporary.write_bytes(code)
-                temporary.replace(path)
-            except OSError:
-                pass
+            _to_cache(key, code)
         builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
         for symbol in symbols:
             builder.export_symbol(symbol)
-        library = builder.link(engine, f"lib_{name}")
+        library = builder.link(_initialize(), f"{name}_{next(_count)}")  # a name serves once, even if linking fails
         _keep.append(library)
-        for symbol in symbols:
+        for symbol in reversed(symbols):  # the first one says that all are there
             _loaded[symbol] = library[symbol]
         return [_loaded[symbol] for symbol in symbols]
+
+
+def _path(key: str) -> Path:
+    return runtime.cache_folder() / "kernels" / f"{key[:32]}.o"
+
+
+def _checksum(key: str, code: bytes) -> bytes:
+    return hashlib.sha256(key.encode() + code).digest()
+
+
+def _from_cache(key: str) -> bytes | None:
+    """Return the machine code of that key, if the cache has it as it was written."""
+    try:
+        stored = _path(key).read_bytes()
+    except (OSError, RuntimeError):  # RuntimeError: the user has no home
+        return None
+    size = hashlib.sha256().digest_size
+    code = stored[size:]
+    return code if stored[:size] == _checksum(key, code) else None
+
+
+def _to_cache(key: str, code: bytes) -> None:
+    """Keep machine code for other processes; where that is impossible they compile it themselves."""
+    with suppress(OSError, RuntimeError):
+        path = _path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            file.write(_checksum(key, code) + code)
 
 
 def load(name: str, write: Callable[[targets.Target], str]) -> int:
@@ -110,3 +133,7 @@ def load(name: str, write: Callable[[targets.Target], str]) -> int:
 
 
 Kernel = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+
+# A child forked while another thread compiles would find the lock held for ever, and LLVM in the middle of something.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)

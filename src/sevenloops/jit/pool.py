@@ -14,6 +14,7 @@ import os
 import platform
 import threading
 from _thread import allocate_lock
+from contextlib import suppress
 from typing import Any
 
 from sevenloops.jit import compiler
@@ -137,7 +138,10 @@ class _Pool:
         for index in range(1, size):
             self._beds[index].acquire()
             thread = threading.Thread(target=self._work, args=(index, help_), name=f"sevenloops-{index}", daemon=True)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads, or the interpreter is closing down: those there are do the work
+                break
             self._threads.append(thread)
 
     def _work(self, index: int, help_: Any) -> None:
@@ -145,7 +149,8 @@ class _Pool:
         while not self._closed:
             seen = help_(self.state, index, seen, _SPINS)
             self._asleep[index] = True
-            self._beds[index].acquire()
+            if not self._closed:  # who closes it after this looks for those that sleep
+                self._beds[index].acquire()
 
     def wake(self) -> None:
         """Wake those that sleep; one that falls asleep at this moment misses the call, which does without it."""
@@ -153,7 +158,8 @@ class _Pool:
             for index, asleep in enumerate(self._asleep):
                 if asleep:
                     self._asleep[index] = False
-                    self._beds[index].release()
+                    with suppress(RuntimeError):  # woken by another thread at this moment
+                        self._beds[index].release()
 
     def close(self) -> None:
         """Let the threads end."""
@@ -181,7 +187,9 @@ def run(kernel: int, args: Any, items: int, grain: int, threads: int) -> None:
         At most; kernels are given thread numbers below it.
     """
     if threads > 1 and items > grain:
-        pool = _pool if _pool is not None and _pool.size == threads else _make(threads)
+        pool = _pool  # read once: another thread may exchange it for one with more threads than the arguments allow
+        if pool is None or pool.size != threads:
+            pool = _make(threads)
         if pool.lock.acquire(blocking=False):
             try:
                 pool.wake()

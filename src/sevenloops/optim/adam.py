@@ -120,6 +120,7 @@ class Adam(Optimizer):
         _step,
         _buffers,
         work=2,
+        machine_code="adam",
     )
 
     def __init__(

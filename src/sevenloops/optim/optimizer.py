@@ -11,7 +11,7 @@ from sevenloops.autograd import Tensor, enable_grad, note_change
 from sevenloops.errors import ShapeError
 from sevenloops.optim.execute import Executor, fits, zeros
 from sevenloops.optim.options import not_negative
-from sevenloops.optim.update import Update, UpdateKernel
+from sevenloops.optim.update import Update
 
 __all__ = ["Optimizer", "Params"]
 
@@ -127,14 +127,25 @@ class Optimizer:
                 if parameter.grad is not None:
                     _check_gradient(parameter, parameter.grad)
                     changes.append((parameter, parameter.grad, options))
-        kernel = backends.find(self.update.name, "step")
+        if "jit" in backends.usable() and "jit" in backends.backends_of(self.update.name, "steps"):
+            prepared = [(*change, *self._prepare(change[0], change[2])) for change in changes]
+            steps = backends.kernel(self.update.name, "steps", "jit")
+            left = steps(
+                [(p.data, g, tuple(buffers.values()), count, first, o) for p, g, o, buffers, count, first in prepared]
+            )
+            remaining = [prepared[number] for number in left]
+            kernel = backends.kernel(self.update.name, "step", "numpy")
+        else:
+            remaining = [(*change, *self._prepare(change[0], change[2])) for change in changes]
+            kernel = backends.find(self.update.name, "step")
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is not finite stays so, and shows
-            for parameter, gradient, options in changes:
-                self._change(kernel, parameter, gradient, options)
+            for parameter, gradient, options, buffers, count, first in remaining:
+                work = self.update.work
+                self._executor.run(kernel, parameter.data, gradient, buffers, work, count, first, options)
         return result
 
-    def _change(self, kernel: UpdateKernel, parameter: Tensor, gradient: Array, options: Mapping[str, Any]) -> None:
-        """Make a step of one parameter, with buffers that are made where they are missing."""
+    def _prepare(self, parameter: Tensor, options: Mapping[str, Any]) -> tuple[dict[str, Array], int, bool]:
+        """Return buffers, which are made where they are missing, the number of the step, and whether all are new."""
         names = self.update.buffers(options)
         state = self.state.get(parameter)
         if state is None:
@@ -151,9 +162,8 @@ class Optimizer:
                 kept, state[name] = state[name], zeros(parameter.data)
                 np.copyto(state[name], kept)
         buffers = {name: state[name] for name in names}
-        count = state.get("step", 0)
         note_change(parameter)
-        self._executor.run(kernel, parameter.data, gradient, buffers, self.update.work, count, first, options)
+        return buffers, (state or {}).get("step", 0), first
 
     # --- state ---------------------------------------------------------------------------------------------------
 

@@ -132,6 +132,7 @@ class RMSprop(Optimizer):
         _step,
         _buffers,
         work=2,
+        machine_code="rmsprop",
     )
 
     def __init__(

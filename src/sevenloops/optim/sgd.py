@@ -114,6 +114,7 @@ class SGD(Optimizer):
         _buffers,
         counts=False,
         together=_together,
+        machine_code="sgd",
     )
 
     def __init__(

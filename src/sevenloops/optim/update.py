@@ -50,6 +50,9 @@ class Update:
         How many arrays of a block's size its kernel needs to work in.
     together : callable
         ``together(options)`` raises ValueError where options contradict each other.
+    machine_code : str
+        The name of the function in `sevenloops.jit.step.optimizers` that makes the steps of all parameters at once
+        ("optim/sgd", "steps"), if there is one.
     """
 
     name: str
@@ -59,9 +62,12 @@ class Update:
     counts: bool = True
     work: int = 1
     together: Callable[[Mapping[str, Any]], None] = _all_fit
+    machine_code: str = ""
 
     def __post_init__(self) -> None:
         backends.register(self.name, "step", "numpy", self.kernel)
+        if self.machine_code:
+            backends.register(self.name, "steps", "jit", f"sevenloops.jit.step.optimizers:{self.machine_code}")
 
     def checked(self, group: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options of a parameter group, each checked and in its own type, and all of them together."""

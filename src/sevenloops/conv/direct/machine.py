@@ -137,7 +137,7 @@ def _channels_adjacent(array: Array) -> Array:
 # --- the cost ----------------------------------------------------------------------------------------------------
 
 _FLOPS = 100e9  # of one thread, float32, in vectors of 64 bytes
-_BANDWIDTH = 20e9
+_BANDWIDTH = 40e9
 _CALL_SECONDS = 1e-5
 
 

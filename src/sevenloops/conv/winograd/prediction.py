@@ -32,8 +32,12 @@ def cost(problem: ConvProblem) -> Cost:
     m = [1 if r == 1 else 4 for r in g.kernel_size]
     tiles = g.batch * prod(-(-n // m_) for n, m_ in zip(covered, m))
     products = prod(m_ + r - 1 for m_, r in zip(m, g.kernel_size))
-    weights = products * g.group_in * g.out_channels
-    moved = float(size * (3 * tiles * products * (g.in_channels + g.out_channels) + 3 * weights))
+    # Each group by itself; channels are in whole vectors, and panels of two.
+    lanes = target.current().vector_bytes // size
+    inputs = (-(-g.group_in // lanes) + 1) * lanes
+    outputs = -(-g.group_out // (2 * lanes)) * 2 * lanes
+    weights = products * g.group_in * outputs * g.groups
+    moved = float(size * (3 * tiles * products * (inputs + outputs) * g.groups + 3 * weights))
     flops = 2.0 * tiles * weights
     rate = _FLOPS * target.current().vector_bytes / 64 * 4 / size
     seconds = (flops / rate + moved / _BANDWIDTH) / threads + _CALL_SECONDS * g.groups

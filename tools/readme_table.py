@@ -107,6 +107,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     stopped = [str(path) for path, results in zip(paths, every) if results.interrupted]
     if stopped:
         raise SystemExit(f"Results must be whole, but {', '.join(stopped)} was stopped by Ctrl-C; measure it again.")
+    disturbed = [str(path) for path, results in zip(paths, every) if results.disturbed]
+    if disturbed:
+        raise SystemExit(
+            f"Results must be of a calm machine, but rows of {', '.join(disturbed)} were disturbed; "
+            "measure them again."
+        )
     text = options.readme.read_text(encoding="utf-8")
     options.readme.write_text(replaced(text, tables(every)), encoding="utf-8")
 

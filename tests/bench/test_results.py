@@ -187,8 +187,13 @@ def test_disturbed_rows_are_said(results):
     sentence = "Other programs disturbed 1 of 4 rows, at most with 31% of the processors (loss, forward)"
     assert sentence in " ".join(as_text(results).split())
     assert sentence in as_html(results)
+    assert "\n4.00? loss" in as_text(results)
+    assert ">4.00?</td>" in as_html(results)
+    forward = summarise(results)[0]
+    assert (forward.count, forward.lost, forward.mean) == (2, 0, pytest.approx((0.9 * 0.25) ** 0.5))
     results.rows[1].disturbance = None
     assert "disturbed" not in as_text(results)
+    assert summarise(results)[0].count == 3
 
 
 def test_an_epoch_is_so_many_steps(results):

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 
 import pytest
@@ -98,6 +99,8 @@ def test_ctrl_c_prints_and_keeps_what_there_is(here):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     for line in process.stderr:
         if line.startswith("1/"):
+            process.send_signal(signal.SIGINT)  # some send it twice: the terminal, and who has started the command
+            time.sleep(0.05)
             process.send_signal(signal.SIGINT)
             break
     out, err = process.communicate(timeout=60)

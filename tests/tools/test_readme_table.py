@@ -75,6 +75,10 @@ def test_without_marks_nothing_is_written(written, text, tmp_path):
 def test_parts_and_mixtures_are_refused(written):
     with pytest.raises(SystemExit, match="was stopped by Ctrl-C"):
         written(results("small", interrupted=True))
+    noisy = row("a", "forward", 1, 2)
+    noisy.disturbance = 0.3
+    with pytest.raises(SystemExit, match="must be of a calm machine"):
+        written(results("small", noisy))
     other = results("3x3", row("a", "forward", 1, 2))
     other.machine = {**MACHINE, "threads": 1}
     with pytest.raises(SystemExit, match="Results must be of one machine and one number of threads"):

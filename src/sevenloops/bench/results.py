@@ -109,6 +109,11 @@ class Row:
         seconds = self.seconds(contestant)
         return None if seconds is None else self.flops / seconds / 1e9
 
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether other programs took so much of the processors that the times mean nothing."""
+        return self.disturbance is not None and self.disturbance > CALM
+
     def is_refused(self, contestant: str) -> bool:
         """Whether a contestant has refused, in all of its variants."""
         return all(entry.refusal for entry in self.entries if entry.contestant == contestant)
@@ -141,7 +146,7 @@ class Peak:
 
 @dataclass(frozen=True)
 class Summary:
-    """A pass over all tasks, against one peer."""
+    """A pass over all tasks that were not disturbed, against one peer."""
 
     direction: str
     peer: str
@@ -184,7 +189,7 @@ class Results:
     @property
     def disturbed(self) -> list[Row]:
         """The rows that other programs have disturbed."""
-        return [row for row in self.rows if row.disturbance is not None and row.disturbance > CALM]
+        return [row for row in self.rows if row.is_disturbed]
 
     @property
     def peers(self) -> list[str]:
@@ -235,11 +240,12 @@ def geometric_mean(values: Iterable[float]) -> float:
 
 
 def summarise(results: Results) -> list[Summary]:
-    """Return a summary for each peer and pass that both have times of."""
+    """Return a summary for each peer and pass that both have times of; rows that were disturbed do not count."""
     found = []
+    calm = [row for row in results.rows if not row.is_disturbed]
     for peer in results.peers:
         for direction in dict.fromkeys(row.direction for row in results.rows):
-            ratios = [(row.ratio(peer), row.label) for row in results.rows if row.direction == direction]
+            ratios = [(row.ratio(peer), row.label) for row in calm if row.direction == direction]
             both = [(ratio, label) for ratio, label in ratios if ratio is not None and isfinite(ratio)]
             if both:
                 worst, label = max(both)

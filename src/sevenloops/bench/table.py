@@ -72,7 +72,8 @@ def disturbances(results: Results) -> Iterator[str]:
         worst = max(disturbed, key=lambda row: row.disturbance or 0.0)
         yield (
             f"Other programs disturbed {len(disturbed)} of {len(results.rows)} rows, at most with "
-            f"{worst.disturbance:.0%} of the processors ({worst.label}, {worst.direction}); measure these again."
+            f"{worst.disturbance:.0%} of the processors ({worst.label}, {worst.direction}): marked with ?, "
+            f"they are not counted; measure them again."
         )
 
 
@@ -104,7 +105,7 @@ def _cells(results: Results, row: Row, peer: str | None) -> tuple[str, ...]:
     notes = ours.notes if ours else {}
     label = row.label if len(row.label) <= _LABEL else f"{row.label[: _LABEL - 1]}…"
     return (
-        "-" if ratio is None else f"{ratio:.2f}",
+        "-" if ratio is None else f"{ratio:.2f}{'?' * row.is_disturbed}",
         label,
         row.direction,
         *_milliseconds(ours.timing if ours else None),

@@ -3,7 +3,11 @@
 import argparse
 import json
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -127,16 +131,36 @@ def _measure(options: argparse.Namespace, suite: str, make_tasks: "Callable[[], 
         if not options.quiet:
             print(_progress(results, row, number, len(tasks)), file=sys.stderr, flush=True)
 
-    results = run(options.benchmark, suite, tasks, against, threads, effort, note)
-    if options.json:
-        _write_json(options.json, results)
-    if options.html:
-        _write(options.html, as_html(results))
-    print(as_text(results), flush=True)
+    with _one_interrupt():
+        results = run(options.benchmark, suite, tasks, against, threads, effort, note)
+        if options.json:
+            _write_json(options.json, results)
+        if options.html:
+            _write(options.html, as_html(results))
+        print(as_text(results), flush=True)
     if results.interrupted:
         raise KeyboardInterrupt
     if wrong := sum(any(e.contestant == "sevenloops" and e.is_wrong for e in row.entries) for row in results.rows):
         raise ValueError(f"Results must be right, but sevenloops was wrong in {wrong} of {len(results.rows)} rows.")
+
+
+@contextmanager
+def _one_interrupt() -> Iterator[None]:
+    """Let the first Ctrl-C end the measurements, and a second one not end the saving of what there is."""
+
+    def obey(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    mine = before is signal.default_int_handler and threading.current_thread() is threading.main_thread()
+    if mine:
+        signal.signal(signal.SIGINT, obey)
+    try:
+        yield
+    finally:
+        if mine:
+            signal.signal(signal.SIGINT, before)
 
 
 def _progress(results: "Results", row: "Row | None", number: int, count: int) -> str:
@@ -145,7 +169,8 @@ def _progress(results: "Results", row: "Row | None", number: int, count: int) ->
         return f"measuring {versions}"
     ratios = [f"{ratio:.2f} of {peer}" for peer in results.peers if (ratio := row.ratio(peer)) is not None]
     outcome = "; ".join(["failed"] * bool(row.failures) + ratios) or "done"
-    return f"{number}/{count}  {row.label}, {row.direction}: {outcome}"
+    disturbed = f" (disturbed: others used {row.disturbance:.0%} of the processors)" if row.is_disturbed else ""
+    return f"{number}/{count}  {row.label}, {row.direction}: {outcome}{disturbed}"
 
 
 def _check_writable(path: str) -> None:

@@ -35,7 +35,7 @@ def _body(results: Results) -> Iterator[str]:
         here = [direction for direction in directions if any(row.direction == direction for row in rows)]
         if peer:
             yield f"<h2>Our time over that of {escape(name)}</h2>\n"
-            yield f"<p class=soft>Left of 1 we are faster. Times are the medians of all runs, {how(results, peer)}.</p>\n"
+            yield f"<p class=soft>Left of 1 we are faster. Medians of all runs, {how(results, peer)}.</p>\n"
             yield f"{legend(here)}{ratio_plot(results, rows, peer, directions)}\n"
         yield "<h2>GFLOP/s</h2>\n<p class=soft>Operations by definition a second"
         yield f"; the line is the peak, {escape(str(results.peak))}. " if results.peak else ". "
@@ -99,7 +99,8 @@ def _line(results: Results, row: Row, peer: str | None) -> str:
     if peer:
         ratio = row.ratio(peer)
         css = "" if ratio is None else " class=win" if ratio <= 1 else " class=lose"
-        cells.append(f"<td{css}>{'-' if ratio is None else f'{ratio:.2f}'}</td>")
+        shown = "-" if ratio is None else f"{ratio:.2f}{'?' * row.is_disturbed}"
+        cells.append(f"<td{css}>{shown}</td>")
     cells += [f'<td class="words mono">{escape(row.label)}</td>', f"<td class=words>{escape(row.direction)}</td>"]
     cells.append(_time(ours))
     if peer:

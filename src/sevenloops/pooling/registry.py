@@ -24,8 +24,8 @@ Direction: TypeAlias = Literal["forward", "input_grad"]
 #: window that sees padding only. `divisor` has the dtype of the computation, and one entry or `output_size`.
 PoolKernel: TypeAlias = Callable[..., None]
 
-#: What "auto" stands for in NumPy: the fastest rung in every measurement ("windows" sends gradients of maxima the same
-#: way). In machine code it is the loops themselves, which need no arrays in between.
+#: What "auto" stands for in NumPy: the fastest rung in every measurement ("windows" sends gradients of maxima the
+#: same way). In machine code it is the loops themselves, which need no arrays in between.
 AUTO = "slices"
 MACHINE_CODE = "loops"
 

@@ -59,7 +59,8 @@ class Multiplication:
 def prepare(s: Source, ending: Ending = NOTHING) -> Multiplication:
     """Choose the view of the input, the tiles and the blocks."""
     v = view(s)
-    tiling = choose(s.out_group, v.columns.size, s.itemsize, target.current())
+    apart = s.channels * s.columns.advance if v.strip else v.columns.x
+    tiling = choose(s.out_group, v.columns.size, s.itemsize, target.current(), apart)
     b = blocks(s, v, tiling.rows, 4 * s.threads if s.threads > 1 else 1)
     r = runs(s, v, b)
     parts = min(tiling.blocks, ceil(2 * s.threads / b.total)) if s.threads > 1 and b.total < 2 * s.threads else 1

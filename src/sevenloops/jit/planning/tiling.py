@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import ceil
+from math import ceil, gcd
 
 from sevenloops.jit.target import Target
 
@@ -10,6 +10,11 @@ __all__ = ["Tiling", "choose", "heights"]
 
 _LATENCY = 4  # cycles of a multiply-add, in which others must be under way
 _TALLEST = 16  # pixels of a tile: beyond, their addresses do not fit the registers for addresses
+
+# The first-level cache has so many places for lines whose addresses agree in the last bits. Where pixels are a
+# multiple of that apart, as with 1,024 channels, a taller tile's inputs drive each other out.
+_WAYS = 8
+_WAY_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +54,21 @@ class Tiling:
 
 
 @lru_cache(maxsize=4096)
-def choose(channels: int, pixels: int, itemsize: int, target: Target) -> Tiling:
-    """Return the tiles that take the fewest cycles for that many output channels and adjacent pixels."""
+def choose(channels: int, pixels: int, itemsize: int, target: Target, stride: int = 1) -> Tiling:
+    """Return the tiles that take the fewest cycles.
+
+    Parameters
+    ----------
+    channels, pixels : int
+        Output channels, and pixels in a row.
+    itemsize : int
+    target : Target
+    stride : int
+        Floats from one pixel's inputs to the next one's.
+    """
     found: list[tuple[float, Tiling]] = []
     widest = target.vector_bytes // itemsize
+    tallest = min(_TALLEST, pixels, _WAYS * (_WAY_BYTES // gcd(abs(stride) * itemsize or 1, _WAY_BYTES)))
     for lanes in (widest, widest // 2):
         if lanes < 2:
             continue
@@ -61,7 +77,7 @@ def choose(channels: int, pixels: int, itemsize: int, target: Target) -> Tiling:
             blocks = ceil(total / vectors)
             last_vectors = total - (blocks - 1) * vectors
             most = (target.registers - vectors - 1) // vectors
-            for rows in range(1, min(most, _TALLEST, pixels) + 1):
+            for rows in range(1, min(most, tallest) + 1):
                 cycles = _cycles(rows, vectors, lanes / widest) * (blocks - 1) + _cycles(
                     rows, last_vectors, lanes / widest
                 )

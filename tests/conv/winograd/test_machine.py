@@ -9,17 +9,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sevenloops import backends
-from sevenloops.conv.problem import ConvProblem, Epilogue
+from sevenloops.conv.problem import DIRECTIONS, ConvProblem, Epilogue
 from sevenloops.conv.winograd import blocks
 from sevenloops.geometry import ConvGeometry
-from tests.helpers.cases import Case
+from tests.helpers.cases import Case, arranged
 from tests.helpers.checks import assert_close, expect
 
 pytest.importorskip("llvmlite")
 
 from sevenloops.conv.winograd import machine
 
-DIRECTIONS = ("forward", "input_grad")
 every_direction = pytest.mark.parametrize("direction", DIRECTIONS)
 
 PLAIN = Case(
@@ -61,7 +60,7 @@ def run(
     """Run a kernel on guarded arrays; return the result, having seen that it wrote all of it and nothing else."""
     x, weight, bias, grad = (None if a is None else a.astype(dtype) for a in case.arrays("float64"))
     geometry = ConvGeometry.forward(case.x_shape, case.weight_shape, **case.parameters)
-    problem = ConvProblem(geometry, direction, np.dtype(dtype), True, threads, max_workspace)
+    problem = ConvProblem(geometry, direction, np.dtype(dtype), True, threads)
     placed, buffers = [], []
     for array, order in ((x, LAST), (weight, weight_order), (grad, LAST)):
         view, buffer = guarded(array.shape, order, dtype, gaps)
@@ -171,8 +170,8 @@ def test_the_same_bits_every_time(direction):
 
 
 @every_direction
-@pytest.mark.parametrize("memory", ["contiguous", "reversed", "unaligned", "other byte order", "broadcast"])
-def test_what_it_does_not_take_goes_to_numpy(direction, memory):
+@pytest.mark.parametrize("memory", ["contiguous", "fortran", "reversed", "sliced", "unaligned", "broadcast"])
+def test_arrays_of_any_memory(direction, memory):
     case = replace(case_of(2, 3, 5, (9, 8), (3, 3), ((1, 1), (1, 1))), memory=(memory,) * 3)
     x, weight, bias, grad = case.arrays("float32")
     geometry = ConvGeometry.forward(case.x_shape, case.weight_shape, **case.parameters)
@@ -191,8 +190,9 @@ def test_what_it_does_not_take_goes_to_numpy(direction, memory):
 
 
 @every_direction
-def test_a_bound_on_the_workspace_holds(direction, monkeypatch):
-    case = case_of(2, 40, 40, (20, 20), (3, 3), ((1, 1), (1, 1)))
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_the_workspace_is_what_the_cost_says(direction, channels_last, monkeypatch):
+    case = case_of(2, 40, 70, (20, 20), (3, 3), ((1, 1), (1, 1)))
     taken = []
 
     def empty(shape, dtype):
@@ -200,11 +200,42 @@ def test_a_bound_on_the_workspace_holds(direction, monkeypatch):
         return np.empty(shape, dtype)
 
     monkeypatch.setattr(machine.runtime, "empty", empty)
+    geometry = ConvGeometry.forward(case.x_shape, case.weight_shape, **case.parameters)
+    problem = ConvProblem(geometry, direction, np.dtype("float32"), channels_last, 2)
     check(direction, case)
-    free = sum(taken)
-    taken.clear()
-    check(direction, case, max_workspace=free // 3)
-    assert 0 < sum(taken) <= free // 3
+    copied = {"forward": (0,), "input_grad": (3,), "weight_grad": (0, 3)}[direction]
+    arrays = case.arrays("float32")
+    copies = 0 if channels_last else sum(arrays[i].nbytes for i in copied)
+    assert machine.cost(problem).workspace == sum(taken) + copies
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+@pytest.mark.parametrize("memory", ["channels-last", "contiguous", None])
+@pytest.mark.parametrize("activation", [None, "relu", "relu6"])
+def test_what_follows_the_sum(scaled, memory, activation):
+    case = case_of(2, 7, 37, (9, 13), (3, 3), ((1, 1), (1, 1)), groups=2)
+    x, weight, bias, grad = case.arrays("float32")
+    rng = np.random.default_rng(1)
+    scale = rng.standard_normal(len(bias)).astype(np.float32) if scaled else None
+    residual = arranged(rng.standard_normal(grad.shape).astype(np.float32), memory) if memory else None
+    geometry = ConvGeometry.forward(case.x_shape, case.weight_shape, **case.parameters)
+    problem = ConvProblem(geometry, "forward", np.dtype("float32"), True, 2)
+    out = arranged(np.full(grad.shape, np.nan, np.float32), "channels-last")
+    machine.forward(x, weight, out, problem, Epilogue(bias, scale, residual, activation))
+    expected, magnitude = expect(case, "forward", (x, weight, None, grad))
+    if scaled:
+        expected *= scale[:, None, None]
+    expected += bias[:, None, None] + (0 if residual is None else residual)
+    if activation:
+        expected = np.clip(expected, 0, 6 if activation == "relu6" else None)
+    assert_close(out, expected, magnitude._replace(together=4 * magnitude.together), "winograd", "float32")
+
+
+def test_it_refuses_what_it_cannot_do():
+    line = ConvGeometry.forward((1, 2, 9), (3, 2, 3))
+    assert "two axes, not 1" in machine.refusal(ConvProblem(line, "forward", np.dtype("float32"), True, 2))
+    strided = ConvGeometry.forward((1, 2, 9, 9), (3, 2, 3, 3), stride=2)
+    assert "stride 1" in machine.refusal(ConvProblem(strided, "forward", np.dtype("float32"), True, 2))
 
 
 def test_it_is_registered():

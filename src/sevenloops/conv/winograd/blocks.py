@@ -3,15 +3,21 @@
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from math import ceil
 
-from sevenloops.arrays import Array
 from sevenloops.conv.winograd.transforms import Transforms, cook_toom
 from sevenloops.jit import target
+from sevenloops.jit.arguments import Layout
 from sevenloops.jit.ending import NOTHING, Ending
+from sevenloops.jit.winograd import forward, gradient
 from sevenloops.jit.winograd.forward import ForwardForm
+from sevenloops.jit.winograd.gradient import GradientForm
 from sevenloops.jit.winograd.weights import Adjacent
 
-__all__ = ["Blocks", "Layer", "Side", "prepare"]
+__all__ = ["LINE", "Blocks", "Layer", "Side", "by_channels", "prepare", "prepare_gradient"]
+
+LINE = 64
+"""Bytes of a cache line: where workspaces begin."""
 
 _POINTS = (Fraction(0), Fraction(2, 3), Fraction(-2, 3), Fraction(3, 2), Fraction(-3, 2))
 
@@ -24,10 +30,9 @@ class Side:
     strides: tuple[int, int, int]
 
     @classmethod
-    def of(cls, array: Array) -> "Side":
-        """Return that of an array (N, C, H, W)."""
-        n, _, h, w = (stride // array.itemsize for stride in array.strides)
-        return cls((array.shape[2], array.shape[3]), (n, h, w))
+    def of(cls, size: tuple[int, ...], strides: tuple[int, ...]) -> "Side":
+        """Return that of an array (N, C, *size) with these strides."""
+        return cls((size[0], size[1]), (strides[0], strides[2], strides[3]))
 
     def values(self, prefix: str, before: tuple[int, int]) -> dict[str, int]:
         """Return what the kernels are told of it."""
@@ -60,15 +65,29 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """A layer ready to run: its kernels with their items and grain, what they are told, floats of workspace.
+    """A layer ready to run.
 
-    `shared` is where in the workspace begins what the threads share, the transformed weights or tiles.
+    Attributes
+    ----------
+    steps : tuple of (kernel, items, grain)
+    layout, values
+        What the kernels are told, but for the addresses.
+    floats, shared : int
+        Those of the workspace, and where in it begins what the threads share: transformed weights, tiles or sums.
+    products : int
+        Matrix products, one for each element of a transformed tile.
+    read_terms, read_channels : int
+        How often a tile's terms and channels are transformed.
     """
 
     steps: tuple[tuple[int, int, int], ...]
+    layout: Layout
     values: dict[str, int]
     floats: int
     shared: int
+    products: int
+    read_terms: int = 1
+    read_channels: int = 1
 
 
 TUNE: dict[str, int] = {}
@@ -78,30 +97,10 @@ TUNE: dict[str, int] = {}
 def prepare(layer: Layer) -> Blocks:
     """Choose the tiles, the order, and the blocks."""
     s = layer
-    host = target.current()
-    lanes = host.vector_bytes // s.itemsize
-    vectors = 2 if s.channels > lanes else 1
-    width = lanes * vectors
-    m = tuple(1 if r == 1 else 4 for r in s.kernel)
-    axes = [_transforms(m_, r) for m_, r in zip(m, s.kernel)]
-    products = len(axes[0].input) * len(axes[1].input)
+    form, products = _form(s)
+    lanes, vectors, width = form.lanes, form.vectors, form.lanes * form.vectors
+    m = tuple(len(matrix) for matrix in form.outputs)
     taps = s.kernel[0] * s.kernel[1]
-    adjacent: Adjacent = "none"
-    if s.weights[0] == 1 and s.channels > 1:
-        adjacent = "lanes"
-    elif s.weights[3] == 1 and s.weights[2] == s.kernel[1]:
-        adjacent = "taps"
-    form = ForwardForm(
-        s.itemsize,
-        lanes,
-        vectors,
-        (axes[0].input, axes[1].input),
-        (axes[0].kernel, axes[1].kernel),
-        (axes[0].output, axes[1].output),
-        adjacent,
-        s.flipped,
-        s.ending,
-    )
     across, down = -(-s.target.size[1] // m[1]), -(-s.target.size[0] // m[0])
     tiles = s.images * across * down
     panels = -(-s.channels // width)
@@ -181,7 +180,118 @@ def prepare(layer: Layer) -> Blocks:
         )
     else:
         steps = ((form.load("weights"), panels * vectors * term_blocks, 1), (form.load("tiles"), blocks, 1))
-    return Blocks(steps, values, scratch * s.threads + shared, scratch * s.threads)
+    return Blocks(steps, forward.ARGUMENTS, values, scratch * s.threads + shared, scratch * s.threads, products)
+
+
+def _form(layer: Layer) -> tuple[ForwardForm, int]:
+    """Return the kernels for a layer, and the number of products of a tile."""
+    s = layer
+    lanes = target.current().vector_bytes // s.itemsize
+    rows, columns = (_transforms(1 if r == 1 else 4, r) for r in s.kernel)
+    adjacent: Adjacent = "none"
+    if s.weights[0] == 1 and s.channels > 1:
+        adjacent = "lanes"
+    elif s.weights[3] == 1 and s.weights[2] == s.kernel[1]:
+        adjacent = "taps"
+    form = ForwardForm(
+        s.itemsize,
+        lanes,
+        2 if s.channels > lanes else 1,
+        (rows.input, columns.input),
+        (rows.kernel, columns.kernel),
+        (rows.output, columns.output),
+        adjacent,
+        s.flipped,
+        s.ending,
+    )
+    return form, len(rows.input) * len(columns.input)
+
+
+@lru_cache(maxsize=1024)
+def prepare_gradient(layer: Layer) -> Blocks:
+    """Choose the blocks of the weight gradient; `weights` has the strides of the result, `target` is grad_output."""
+    s = layer
+    of_forward, products = _form(s)
+    lanes, vectors, width = of_forward.lanes, of_forward.vectors, of_forward.lanes * of_forward.vectors
+    m = tuple(len(matrix) for matrix in of_forward.outputs)
+    taps = s.kernel[0] * s.kernel[1]
+    across, down = -(-s.target.size[1] // m[1]), -(-s.target.size[0] // m[0])
+    tiles = s.images * across * down
+    panels = -(-s.channels // width)
+    panels_at_once = min(panels, TUNE.get("pg", 2))
+    panel_groups = -(-panels // panels_at_once)
+    terms_at_once = _even(s.terms, TUNE.get("cb", 64 * 4 // s.itemsize))
+    terms_at_once = min(s.terms, -(-terms_at_once // lanes) * lanes)
+    pairs = panel_groups * -(-s.terms // terms_at_once)
+    at_once = _even(tiles, TUNE.get("T", 32))
+    slices = 1
+    if pairs < 4 * s.threads:
+        slices = min(-(-tiles // at_once), -(-4 * s.threads // pairs))
+    slice_tiles = ceil(ceil(tiles / slices) / at_once) * at_once
+    slices = -(-tiles // slice_tiles)
+    v_tile = -(-terms_at_once // lanes) * lanes
+    v_product = _odd(at_once * v_tile, s.itemsize)
+    m_product = _odd(at_once * width, s.itemsize)
+    s_product = _odd(terms_at_once * width, s.itemsize)
+    s_pair = products * s_product * panels_at_once
+    m_offset = max(products * v_product, taps * lanes)
+    scratch = m_offset + products * m_product * panels_at_once
+    scratch = -(-scratch * s.itemsize // 4096) * 4096 // s.itemsize
+    rows_at_once = 8
+    form = GradientForm(
+        s.itemsize,
+        lanes,
+        vectors,
+        of_forward.inputs,
+        of_forward.kernels,
+        of_forward.outputs,
+        of_forward.adjacent,
+        slices > 1,
+    )
+    values = dict(
+        **s.source.values("x", s.before),
+        **s.target.values("out", (0, 0)),
+        w_lane=s.weights[0],
+        w_term=s.weights[1],
+        w_row=s.weights[2],
+        w_column=s.weights[3],
+        tiles=tiles,
+        tiles_in_image=across * down,
+        tiles_across=across,
+        tiles_at_once=at_once,
+        slices=slices,
+        slice_tiles=slice_tiles,
+        terms=s.terms,
+        terms_at_once=terms_at_once,
+        channels=s.channels,
+        panels=panels,
+        panels_at_once=panels_at_once,
+        panel_groups=panel_groups,
+        v_product=v_product,
+        v_tile=v_tile,
+        m_panel=products * m_product,
+        m_product=m_product,
+        s_panel=products * s_product,
+        s_product=s_product,
+        s_pair=s_pair,
+        scratch_floats=scratch,
+        m_offset=m_offset,
+        rows_at_once=rows_at_once,
+    )
+    steps = [(form.load("sum"), pairs * slices, 1)]
+    if slices > 1:
+        steps.append((form.load("finish"), pairs * -(-terms_at_once // rows_at_once), 1))
+    sums = s_pair * (pairs * slices if slices > 1 else s.threads)
+    return Blocks(
+        tuple(steps),
+        gradient.ARGUMENTS,
+        values,
+        scratch * s.threads + sums,
+        scratch * s.threads,
+        products,
+        panel_groups,
+        -(-s.terms // terms_at_once),
+    )
 
 
 def by_channels(layer: Layer, tile_floats: int, weight_floats: int, panels: int) -> bool:
@@ -196,8 +306,8 @@ def _even(count: int, most: int) -> int:
 
 def _odd(floats: int, itemsize: int) -> int:
     """Round up to an odd number of cache lines, so that places one such stride apart do not share a cache set."""
-    lines = -(-floats * itemsize // 64)
-    return (lines | 1) * 64 // itemsize
+    lines = -(-floats * itemsize // LINE)
+    return (lines | 1) * LINE // itemsize
 
 
 def _transforms(m: int, r: int) -> Transforms:

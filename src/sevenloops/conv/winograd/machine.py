@@ -1,149 +1,151 @@
-"""Winograd's convolution in machine code: what it takes, and its three passes.
+"""winograd on the backend "jit": the three passes on arrays, when they can be used, and what they cost.
 
-What it does not take it hands to the NumPy kernels: 1 and 3 axes, arrays whose channels are not adjacent in memory,
-arrays of another byte order or not aligned.
+Each pass is fused: tiles are read, transformed, multiplied, transformed back and written a block at a time, and what
+lies between stays in a core's cache. Beyond the result there are the transformed weights or, where they are fewer,
+the transformed tiles, a block per thread, for the weight gradient its sums; and copies of arrays whose channels are
+not adjacent in memory.
 """
 
 import ctypes
-from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from sevenloops import runtime
 from sevenloops.arrays import Array
-from sevenloops.conv import registry
 from sevenloops.conv.problem import ConvProblem, Epilogue, like
-from sevenloops.conv.winograd.blocks import Layer, Side, prepare
+from sevenloops.conv.winograd.blocks import LINE, Blocks
+from sevenloops.conv.winograd.layers import plan
 from sevenloops.conv.winograd.prediction import cost, refusal
 from sevenloops.jit import pool
 from sevenloops.jit.ending import NOTHING, Ending
-from sevenloops.jit.winograd.forward import ARGUMENTS
+from sevenloops.jit.planning.calls import address, in_floats
 
-__all__ = ["cost", "forward", "input_grad", "refusal"]
+__all__ = ["cost", "forward", "input_grad", "refusal", "weight_grad"]
+
+
+# --- the passes --------------------------------------------------------------------------------------------------
 
 
 def forward(x: Array, weight: Array, out: Array, problem: ConvProblem, epilogue: Epilogue) -> None:
-    """Convolve, as `sevenloops.conv.algorithms.winograd.forward` does."""
+    """Transform tiles, multiply, transform back, do what the epilogue says."""
     g = problem.geometry
-    if g.axes == 2 and _are_plain(x, out, weight):
-        before = (g.padding[0][0], g.padding[1][0])
-        scale, residual = epilogue.scale, epilogue.residual
-        ending = Ending(scale is not None, residual is not None, epilogue.activation)
-        layer = _layer(x[:, : g.group_in], weight[: g.group_out], out[:, : g.group_out], before, problem, ending)
-        if _fits(layer, problem):
-            bias = np.zeros(g.out_channels, problem.dtype) if epilogue.bias is None else epilogue.bias
-            bias = np.ascontiguousarray(bias)
-            factor = bias if scale is None else np.ascontiguousarray(scale)
-            beside = out if residual is None else like(residual, out)
-            for inputs, outputs in _groups(problem):
-                parts = (bias[outputs], factor[outputs], beside[:, outputs])
-                _run(layer, x[:, inputs], weight[outputs], out[:, outputs], *parts)
-            return
-    registry.kernel("winograd", "forward", "numpy")(x, weight, out, problem, epilogue)
-    epilogue.finish(out)
+    ending = Ending(epilogue.scale is not None, epilogue.residual is not None, epilogue.activation)
+    bias = np.zeros(g.out_channels, problem.dtype) if epilogue.bias is None else np.ascontiguousarray(epilogue.bias)
+    scale = bias if epilogue.scale is None else np.ascontiguousarray(epilogue.scale)
+    x, weight, result = _readable(x), _addressable(weight), _writable(out)
+    residual = result if epilogue.residual is None else like(epilogue.residual, result)
+    call = _call(problem, x, weight, result, ending)
+    for group in range(g.groups):
+        channel = group * g.group_out
+        call.run(
+            x=_channel(x, group * g.group_in),
+            w=address(weight) + channel * weight.strides[0],
+            scale=_channel(scale[None], channel),
+            bias=_channel(bias[None], channel),
+            residual=_channel(residual, channel),
+            out=_channel(result, channel),
+        )
+    if result is not out:
+        out[...] = result
 
 
 def input_grad(grad_output: Array, weight: Array, out: Array, problem: ConvProblem) -> None:
-    """Write the gradient of the input: a correlation of grad_output with flipped kernels, channels exchanged.
-
-    What was padded by p positions is now padded by k - 1 - p, or if that is negative cut off.
-    """
+    """Do as forward does with grad_output and the weights turned around."""
     g = problem.geometry
-    if g.axes == 2 and _are_plain(grad_output, out, weight):
-        before = (g.kernel_size[0] - 1 - g.padding[0][0], g.kernel_size[1] - 1 - g.padding[1][0])
-        kernels = weight.swapaxes(0, 1)
-        layer = _layer(
-            grad_output[:, : g.group_out], kernels[:, : g.group_out], out[:, : g.group_in], before, problem
-        )
-        if _fits(layer, problem):
-            bias = np.zeros(g.group_in, problem.dtype)
-            for inputs, outputs in _groups(problem):
-                _run(layer, grad_output[:, outputs], kernels[:, outputs], out[:, inputs], bias, bias, out)
-            return
-    registry.kernel("winograd", "input_grad", "numpy")(grad_output, weight, out, problem)
-
-
-def _groups(problem: ConvProblem) -> Iterator[tuple[slice, slice]]:
-    """Yield the input and the output channels of each group."""
-    g = problem.geometry
+    bias = np.zeros(g.group_in, problem.dtype)
+    grad_output, weight, result = _readable(grad_output), _addressable(weight), _writable(out)
+    call = _call(problem, grad_output, weight, result)
     for group in range(g.groups):
-        yield (
-            slice(group * g.group_in, (group + 1) * g.group_in),
-            slice(group * g.group_out, (group + 1) * g.group_out),
+        call.run(
+            x=_channel(grad_output, group * g.group_out),
+            w=address(weight) + group * g.group_out * weight.strides[0],
+            bias=address(bias),
+            out=_channel(result, group * g.group_in),
         )
+    if result is not out:
+        out[...] = result
 
 
-def _layer(
-    x: Array,
-    weight: Array,
-    out: Array,
-    before: tuple[int, int],
-    problem: ConvProblem,
-    ending: Ending = NOTHING,
-) -> Layer:
-    """Describe the correlation of one group."""
-    return Layer(
-        images=x.shape[0],
-        terms=x.shape[1],
-        channels=out.shape[1],
-        kernel=(weight.shape[2], weight.shape[3]),
-        before=before,
-        source=Side.of(x),
-        target=Side.of(out),
-        weights=_strides(weight),
-        flipped=problem.direction == "input_grad",
-        itemsize=problem.itemsize,
-        threads=problem.threads,
-        ending=ending,
-    )
+def weight_grad(grad_output: Array, x: Array, out: Array, problem: ConvProblem) -> None:
+    """Transform tiles of x and of grad_output, add up their products, transform the sums back."""
+    g = problem.geometry
+    grad_output, x = _readable(grad_output), _readable(x)
+    result = out if _is_addressable(out) else runtime.empty(out.shape, out.dtype)
+    call = _call(problem, x, result, grad_output)
+    for group in range(g.groups):
+        call.run(
+            x=_channel(x, group * g.group_in),
+            w=address(result) + group * g.group_out * result.strides[0],
+            out=_channel(grad_output, group * g.group_out),
+        )
+    if result is not out:
+        out[...] = result
 
 
-def _fits(layer: Layer, problem: ConvProblem) -> bool:
-    bound = problem.max_workspace
-    return bound is None or prepare(layer).floats * layer.itemsize <= bound
+class _Call:
+    """The kernels of a pass, and their arguments but for the addresses of arrays."""
+
+    def __init__(self, way: Blocks, problem: ConvProblem) -> None:
+        self._steps, self._threads = way.steps, problem.threads
+        self._places = way.layout.place
+        self._arguments = way.layout.pack({**dict.fromkeys(way.layout.pointers, 0), **way.values})
+        self._type = type(self._arguments)
+        self._bytes, self._shared = way.floats * problem.itemsize, way.shared * problem.itemsize
+
+    def run(self, **addresses: int) -> None:
+        memory = runtime.empty((self._bytes + LINE,), np.uint8)
+        start = address(memory)
+        start += -start % LINE
+        arguments = self._type.from_buffer_copy(self._arguments)
+        addresses |= {"scratch": start, "shared": start + self._shared}
+        for name, value in addresses.items():
+            arguments[self._places[name]] = value
+        for kernel, items, grain in self._steps:
+            pool.run(kernel, ctypes.addressof(arguments), items, grain, self._threads)
+        del memory
 
 
-def _run(layer: Layer, x: Array, weight: Array, out: Array, bias: Array, scale: Array, residual: Array) -> None:
-    blocks = prepare(layer)
-    memory, start = _workspace(blocks.floats, x.dtype)
-    shared = start + blocks.shared * layer.itemsize
-    values = {
-        **blocks.values,
-        "x": _address(x),
-        "w": _address(weight),
-        "bias": _address(bias),
-        "scale": _address(scale),
-        "residual": _address(residual),
-        "out": _address(out),
-        "scratch": start,
-        "u": shared,
-        "v": shared,
-    }
-    args = ARGUMENTS.pack(values)
-    for kernel, items, grain in blocks.steps:
-        pool.run(kernel, ctypes.addressof(args), items, grain, layer.threads)
-    del memory
+def _call(problem: ConvProblem, source: Array, weight: Array, target: Array, ending: Ending = NOTHING) -> _Call:
+    """Return the call for arrays of these strides; `weight` is the result of the weight gradient."""
+    key = (source.strides, weight.strides, target.strides, ending)
+    call: _Call | None = problem.prepared.get(key)
+    if call is None:
+        way = plan(problem, in_floats(source), in_floats(weight), in_floats(target), ending)
+        call = problem.prepared[key] = _Call(way, problem)
+    return call
 
 
-def _are_plain(image: Array, other: Array, weight: Array) -> bool:
-    """Return whether kernels can use these arrays: channels of the images adjacent, numbers aligned and native."""
-    return all(
-        array.dtype.isnative and array.flags.aligned and all(s % array.itemsize == 0 for s in array.strides)
-        for array in (image, other, weight)
-    ) and all(array.strides[1] == array.itemsize or array.shape[1] == 1 for array in (image, other))
+# --- arrays ------------------------------------------------------------------------------------------------------
 
 
-def _strides(array: Array) -> tuple[int, ...]:
-    return tuple(stride // array.itemsize for stride in array.strides)
+def _is_addressable(array: Array) -> bool:
+    return array.flags.aligned and not any(stride % array.itemsize for stride in array.strides)
 
 
-def _address(array: Array) -> int:
-    return int(array.__array_interface__["data"][0])
+def _addressable(array: Array) -> Array:
+    """Return an array whose elements are whole numbers of elements apart: itself, or a copy."""
+    return array if _is_addressable(array) else array.copy(order="K")
 
 
-def _workspace(floats: int, dtype: np.dtype[Any]) -> tuple[Array, int]:
-    """Allocate, and return what holds the memory and an address in it that is a multiple of 64."""
-    memory = runtime.empty((floats + 64 // dtype.itemsize,), dtype)
-    address = _address(memory)
-    return memory, address + -address % 64
+def _has_channels_adjacent(array: Array) -> bool:
+    return _is_addressable(array) and (array.strides[1] == array.itemsize or array.shape[1] == 1)
+
+
+def _readable(array: Array) -> Array:
+    """Return an (N, C, H, W) array whose channels are adjacent in memory: itself, or a copy."""
+    if _has_channels_adjacent(array):
+        return array
+    return np.ascontiguousarray(array.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+
+
+def _writable(out: Array) -> Array:
+    """Return an array for a result with its channels adjacent in memory: itself, or a new one."""
+    if _has_channels_adjacent(out):
+        return out
+    n, c, h, w = out.shape
+    return runtime.empty((n, h, w, c), out.dtype).transpose(0, 3, 1, 2)
+
+
+def _channel(array: Array, channel: int) -> int:
+    """Return the address of a channel; the channels are adjacent."""
+    return address(array) + channel * array.itemsize

@@ -28,7 +28,7 @@ __all__ = ["ARGUMENTS", "ForwardForm", "Step"]
 
 #: What the kernels are given. Lengths and strides are in floats.
 ARGUMENTS = Layout(
-    ("x", "w", "out", *ENDINGS, "u", "v", "scratch"),
+    ("x", "w", *ENDINGS, "out", "shared", "scratch"),
     (
         *Image("x", (1, 1)).integers,
         *Image("out", (1, 1)).integers,
@@ -76,7 +76,7 @@ class ForwardForm:
     flipped : bool
         Whether kernels are flipped, as the input gradient needs them.
     ending : Ending
-        What is done to the finished sums.
+        What follows the sum.
     """
 
     itemsize: int
@@ -93,7 +93,7 @@ class ForwardForm:
         """A name of its own for each kernel."""
         which = hashlib.sha256(repr((self.inputs, self.kernels, self.outputs)).encode()).hexdigest()[:12]
         loading = f"_{self.adjacent}{'_flipped' if self.flipped else ''}" if step in ("channels", "weights") else ""
-        ending = f"_{self.ending.name}" if step in ("channels", "tiles") else ""
+        ending = f"_{self.ending.name}" if step in ("tiles", "channels") else ""
         return f"winograd_{step}_f{8 * self.itemsize}x{self.lanes}_by_{self.vectors}_{which}{loading}{ending}"
 
     def load(self, step: Step) -> int:
@@ -139,7 +139,7 @@ class ForwardForm:
         return define_reader(program, "read", Image("x", self._step), *self.inputs, ARGUMENTS)
 
     def _writer(self, program: Program):  # type: ignore[no-untyped-def]
-        return define_writer(program, "write", Image("out", self._step), *self.outputs, ARGUMENTS, self.ending)
+        return define_writer(program, "write", Image("out", self._step), *self.outputs, self.ending, ARGUMENTS)
 
     def _multiplier(self, program: Program):  # type: ignore[no-untyped-def]
         most = most_rows(program.target.registers, self.vectors)
@@ -176,7 +176,7 @@ class ForwardForm:
                         v,
                         get["v_product"],
                         get["v_tile"],
-                        code.address(get["u"], p * get["u_panel"]),
+                        code.address(get["shared"], p * get["u_panel"]),
                         get["u_product"],
                         code.address(m, (p - panel) * self._width),
                         get["m_product"],
@@ -191,12 +191,10 @@ class ForwardForm:
         """Write the tiles of a block for some panels."""
         channel = panel * self._width
         channels = code.minimum(last * self._width, get["channels"]) - channel
-        out, bias, scale, beside = (code.address(get[key], channel) for key in ("out", "bias", "scale", "residual"))
+        out, *others = (code.address(get[name], channel) for name in ("out", *ENDINGS))
         with code.loop(0, count) as t:
             source = code.address(m, t * get["m_tile"])
-            code.call(
-                write, code.arguments[0], source, get["m_product"], out, bias, scale, beside, first + t, channels
-            )
+            code.call(write, code.arguments[0], source, get["m_product"], out, *others, first + t, channels)
 
     def _channels(self, program: Program, step: Step) -> None:
         multiply, write, transform = self._multiplier(program), self._writer(program), self._transformer(program)
@@ -224,7 +222,7 @@ class ForwardForm:
                     with code.loop(panel, last) as p:
                         code.call(
                             multiply,
-                            code.address(get["v"], block * get["v_block"] + term),
+                            code.address(get["shared"], block * get["v_block"] + term),
                             get["v_product"],
                             get["v_tile"],
                             code.address(u, (p - panel) * get["u_panel"]),
@@ -246,7 +244,7 @@ class ForwardForm:
         padded = self._padded(code, get["terms"])
         with code.loop(begin, end) as tile:
             block, within = tile // get["tiles_at_once"], tile % get["tiles_at_once"]
-            place = code.address(get["v"], block * get["v_block"] + within * get["v_tile"])
+            place = code.address(get["shared"], block * get["v_block"] + within * get["v_tile"])
             code.call(read, args, get["x"], place, get["v_product"], tile, get["terms"], padded)
 
     def _weights(self, program: Program, step: Step) -> None:
@@ -261,5 +259,5 @@ class ForwardForm:
             channel = vector * self.lanes
             panel, within = vector // self.vectors, vector % self.vectors
             source = code.address(get["w"], channel * get["w_lane"] + term * get["w_term"])
-            target = code.address(get["u"], panel * get["u_panel"] + term * self._width + within * self.lanes)
+            target = code.address(get["shared"], panel * get["u_panel"] + term * self._width + within * self.lanes)
             code.call(transform, args, source, gathered, target, get["u_product"], get["channels"] - channel, terms)

@@ -131,54 +131,49 @@ def define_reader(program: Program, name: str, image: Image, left: Matrix, right
 
 
 def define_writer(
-    program: Program, name: str, image: Image, left: Matrix, right: Matrix, layout: Layout, ending: Ending
+    program: Program, name: str, image: Image, left: Matrix, right: Matrix, ending: Ending, layout: Layout
 ) -> Function:
-    """Write the function that transforms a tile back, finishes the sums and writes it.
+    """Write the function that transforms a tile back, does what follows the sum and writes it.
 
     Its parameters: args, source, source_product, target (the address of a channel of the first image's first
-    position), bias and scale (of that channel), residual (as target), tile, channels.
+    position), scale and bias (of that channel), residual (as target), tile, channels.
     """
     code = program.function(name, "ppippppii")
-    args, source, source_product, target, bias, scale, residual, tile, channels = code.arguments
+    args, source, source_product, target, scale, bias, residual, tile, channels = code.arguments
     rows, columns, lanes = len(left), len(right), code.lanes
     place = image.place(code, layout, args, tile)
     inside = place.is_inside(code, rows, columns)
     full = channels - channels % lanes
 
-    def results(c: Value, mask: Value | None) -> list[list[Value]]:
+    def results(c: Value) -> list[list[Value]]:
         here = code.address(source, c)
         n = len(right[0])
         square = [[code.load(here, source_product * (i * n + j)) for j in range(n)] for i in range(len(left[0]))]
-        rows_of_sums = multiply_both(code, left, right, square)
-        if ending.scaled:  # the bias follows, in the ending
-            return rows_of_sums
-        start = code.load(bias, c, mask)
-        return [[value + start for value in row] for row in rows_of_sums]
+        return multiply_both(code, left, right, square)
+
+    def finish(value: Value, c: Value, offset: Value, mask: Value | None, some: Value | None) -> None:
+        """Write a vector of channels of a position; `some` is the mask of the channels that exist."""
+        factors = ending.factors(code, code.address(scale, c), code.address(bias, c), 0, some)
+        if factors is None:
+            value = value + code.load(bias, c, some)
+        added = code.address(code.address(residual, c), offset)
+        code.store(ending.apply(code, value, factors, added, mask), code.address(target, c), offset, mask)
 
     def masked(start: Value, stop: Value, count: Value) -> None:
         masks = [[code.first_lanes(place.exists(code, y, x, count)) for x in range(columns)] for y in range(rows)]
         offsets = [[place.offset(code, y, x) for x in range(columns)] for y in range(rows)]
         some = code.first_lanes(count)
         with code.loop(start, stop, lanes) as c:
-            here, beside = code.address(target, c), code.address(residual, c)
-            factors = ending.factors(code, scale, bias, c, some)
-            for y, row in enumerate(results(c, some)):
+            for y, row in enumerate(results(c)):
                 for x, value in enumerate(row):
-                    other = code.address(beside, offsets[y][x])
-                    finished = ending.apply(code, value, factors, other, masks[y][x])
-                    code.store(finished, here, offsets[y][x], masks[y][x])
+                    finish(value, c, offsets[y][x], masks[y][x], some)
 
     with code.when(inside.equals(1)):
-        begin = place.image + place.y * place.row + place.x * place.column
-        lines = [code.address(code.address(target, begin), place.row * y) for y in range(rows)]
-        others = [code.address(code.address(residual, begin), place.row * y) for y in range(rows)]
+        first = place.image + place.y * place.row + place.x * place.column
         with code.loop(0, full, lanes) as c:
-            here = [code.address(line, c) for line in lines]
-            factors = ending.factors(code, scale, bias, c, None)
-            for y, row in enumerate(results(c, None)):
+            for y, row in enumerate(results(c)):
                 for x, value in enumerate(row):
-                    other = code.address(code.address(others[y], c), place.column * x)
-                    code.store(ending.apply(code, value, factors, other, None), here[y], place.column * x)
+                    finish(value, c, first + place.row * y + place.column * x, None, None)
     with code.when(inside.equals(0)):
         masked(code.integer(0), full, code.integer(lanes))
     masked(full, channels, channels - full)

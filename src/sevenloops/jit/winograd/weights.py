@@ -13,7 +13,7 @@ from sevenloops.jit.language import Code, Int, Value
 from sevenloops.jit.llvm import Function, Program
 from sevenloops.jit.winograd.linear import Matrix, multiply_both
 
-__all__ = ["INTEGERS", "Adjacent", "define_weights", "load_kernels"]
+__all__ = ["INTEGERS", "Adjacent", "define_weights", "load_kernels", "store_kernels"]
 
 #: What lies side by side in the weights: the channels of the lanes, the taps of a kernel (row by row), or neither.
 Adjacent: TypeAlias = Literal["lanes", "taps", "none"]
@@ -96,3 +96,45 @@ def load_kernels(
         return [code.load(scratch, tap * width) for tap in range(taps)]
 
     return load
+
+
+def store_kernels(
+    code: Code,
+    target: Value,
+    scratch: Value,
+    strides: Sequence[Value],
+    size: tuple[int, int],
+    adjacent: Adjacent,
+    lanes: Value,
+) -> Callable[[Value, list[Value]], None]:
+    """Return what writes the stores of a term's kernels from a vector of lanes for each tap, row by row."""
+    lane_stride, term_stride, row, column = strides
+    rows, columns = size
+    taps, width = rows * columns, code.lanes
+    if adjacent == "taps":
+        counts = [code.select(lanes > i, code.integer(taps), code.integer(0)) for i in range(width)]
+        pieces = range(0, taps, width)
+        masks = [[code.first_lanes(code.minimum(count - first, width)) for count in counts] for first in pieces]
+    mask = code.first_lanes(lanes)
+
+    def store(term: Value, values: list[Value]) -> None:
+        here = code.address(target, term * term_stride)
+        if adjacent == "lanes":
+            for tap, value in enumerate(values):
+                code.store(value, here, row * (tap // columns) + column * (tap % columns), mask)
+        elif adjacent == "taps":
+            for first, of_piece in zip(pieces, masks, strict=True):
+                some = values[first : first + width]
+                square = code.transpose(some + [code.zero()] * (width - len(some)))
+                for i, (kernel, which) in enumerate(zip(square, of_piece, strict=True)):
+                    code.store(kernel, code.address(here, lane_stride * i), first, which)
+        else:
+            for tap, value in enumerate(values):
+                code.store(value, scratch, tap * width)
+            with code.loop(0, code.minimum(lanes, width)) as lane:
+                kernel = code.address(here, lane * lane_stride)
+                for tap in range(taps):
+                    number = code.load_real(scratch, lane + tap * width)
+                    code.store(number, kernel, row * (tap // columns) + column * (tap % columns))
+
+    return store

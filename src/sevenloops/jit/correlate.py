@@ -19,7 +19,7 @@ from sevenloops.jit.llvm import Function, Program
 from sevenloops.jit.strip import Kind, define_strip
 from sevenloops.jit.target import Target
 
-__all__ = ["ARGUMENTS", "CorrelateForm"]
+__all__ = ["ARGUMENTS", "CorrelateForm", "define_sums"]
 
 #: What the kernel is given.
 ARGUMENTS = Layout(
@@ -49,6 +49,63 @@ ARGUMENTS = Layout(
         "short",
     ),
 )
+
+
+def define_sums(program: Program, name: str, bundle: int, height: int, vectors: int, *, unit: bool) -> Function:
+    """Write the function of a tile: `bundle` segments of `height` terms, by some vectors of channels.
+
+    Its parameters: x, segments, x_row, x_column, rows, columns, grad, grad_row, grad_column, last, step, sums, width,
+    gap (floats of the sums from one term to the next, and from one segment to the next) and resume.
+    """
+    code = program.function(name, "ppiiiipiiiipiii")
+    (
+        x,
+        segments,
+        x_row,
+        x_column,
+        rows,
+        columns,
+        grad,
+        grad_row,
+        grad_column,
+        last,
+        step,
+        sums,
+        width,
+        gap,
+        resume,
+    ) = code.arguments
+    lanes = code.lanes
+    mask = code.first_lanes(last)
+
+    def masked(v: int) -> Value | None:
+        return mask if v == vectors - 1 else None
+
+    places = [(b, i) for b in range(bundle) for i in range(height)]
+    totals = {(b, i, v): code.variable(code.zero()) for b, i in places for v in range(vectors)}
+    with code.when(resume.equals(1)):
+        for b, i in places:
+            for v in range(vectors):
+                totals[b, i, v].set(code.load(sums, gap * b + width * i + v * lanes))
+    starts = [code.address(x, code.load_int(segments, 2 * b)) for b in range(bundle)]
+    with code.loop(0, rows) as r:
+        xs = [code.variable(code.address(start, r * x_row)) for start in starts]
+        g = code.variable(code.address(grad, r * grad_row))
+        with code.loop(0, columns):
+            gradients = [code.load(g.get(), v * lanes, masked(v)) for v in range(vectors)]
+            for b in range(bundle):
+                here = xs[b].get()
+                for i in range(height):
+                    number = code.spread(code.load_real(here, i if unit else (step * i if i else 0)))
+                    for v in range(vectors):
+                        total = totals[b, i, v]
+                        total.set(code.fma(number, gradients[v], total.get()))
+                xs[b].set(code.address(here, x_column))
+            g.set(code.address(g.get(), grad_column))
+    for b, i in places:
+        for v in range(vectors):
+            code.store(totals[b, i, v].get(), sums, gap * b + width * i + v * lanes)
+    return code
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,64 +145,14 @@ class CorrelateForm:
             f"_{self.last_vectors}_{'u' if self.unit else 's'}_{self.strip or 'plain'}"
         )
 
-    def _tile(self, program: Program, height: int, vectors: int) -> Function:
-        """Write the function of a tile: `bundle` segments of `height` terms, by some vectors of channels."""
-        code = program.function(f"tile_{height}_{vectors}", "ppiiiipiiiipiii")
-        (
-            x,
-            segments,
-            x_row,
-            x_column,
-            rows,
-            columns,
-            grad,
-            grad_row,
-            grad_column,
-            last,
-            step,
-            sums,
-            width,
-            gap,
-            resume,
-        ) = code.arguments
-        lanes = self.lanes
-        mask = code.first_lanes(last)
-
-        def masked(v: int) -> Value | None:
-            return mask if v == vectors - 1 else None
-
-        places = [(b, i) for b in range(self.bundle) for i in range(height)]
-        totals = {(b, i, v): code.variable(code.zero()) for b, i in places for v in range(vectors)}
-        with code.when(resume.equals(1)):
-            for b, i in places:
-                for v in range(vectors):
-                    totals[b, i, v].set(code.load(sums, gap * b + width * i + v * lanes))
-        starts = [code.address(x, code.load_int(segments, 2 * b)) for b in range(self.bundle)]
-        with code.loop(0, rows) as r:
-            xs = [code.variable(code.address(start, r * x_row)) for start in starts]
-            g = code.variable(code.address(grad, r * grad_row))
-            with code.loop(0, columns):
-                gradients = [code.load(g.get(), v * lanes, masked(v)) for v in range(vectors)]
-                for b in range(self.bundle):
-                    here = xs[b].get()
-                    for i in range(height):
-                        number = code.spread(code.load_real(here, i if self.unit else (step * i if i else 0)))
-                        for v in range(vectors):
-                            total = totals[b, i, v]
-                            total.set(code.fma(number, gradients[v], total.get()))
-                    xs[b].set(code.address(here, x_column))
-                g.set(code.address(g.get(), grad_column))
-        for b, i in places:
-            for v in range(vectors):
-                code.store(totals[b, i, v].get(), sums, gap * b + width * i + v * lanes)
-        return code
-
     def write(self, target: Target) -> str:
         """Return the program."""
         program = Program(target, self.itemsize, self.lanes)
         heights = [height for height in (self.tall, self.short) if height]
         tiles = {
-            (height, vectors): self._tile(program, height, vectors)
+            (height, vectors): define_sums(
+                program, f"tile_{height}_{vectors}", self.bundle, height, vectors, unit=self.unit
+            )
             for height in heights
             for vectors in {self.vectors, self.last_vectors}
         }

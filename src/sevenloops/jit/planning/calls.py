@@ -8,8 +8,8 @@ import numpy as np
 
 from sevenloops import runtime
 from sevenloops.arrays import Array
-from sevenloops.jit import correlate, multiply, pool, weights
 from sevenloops.jit import depthwise as kernels
+from sevenloops.jit import multiply, pool, weights
 from sevenloops.jit.arguments import Layout
 from sevenloops.jit.ending import NOTHING, Ending
 from sevenloops.jit.planning import correlation, depthwise, multiplication
@@ -152,7 +152,7 @@ class CorrelateCall:
         else:
             prepared = correlation.prepare(source)
             way = unpacking(source, prepared.order, prepared.tiling, places)
-            layout = correlate.ARGUMENTS
+            layout = prepared.layout
         self._keep = (prepared, way)
         values = {**prepared.values, "segments": address(prepared.segments)}
         self._correlate = Call(prepared.form, layout, values, prepared.items, 1, source.threads)

@@ -7,8 +7,10 @@ from math import ceil
 import numpy as np
 
 from sevenloops.arrays import Array
-from sevenloops.jit import target
+from sevenloops.jit import correlate, outer, target
+from sevenloops.jit.arguments import Layout
 from sevenloops.jit.correlate import CorrelateForm
+from sevenloops.jit.outer import OuterForm
 from sevenloops.jit.planning.tiling import Tiling, choose, heights
 from sevenloops.jit.planning.view import Source, block_arguments, blocks, first_seen, runs, view
 
@@ -20,6 +22,10 @@ _PRIVATE_BYTES = 1 << 20
 # Pixels of a block: sums are read and written once per block, which should be little beside what is added to them.
 _PIXELS = 128
 
+# Terms from which they are copied side by side where they lie apart, and how many are copied at a time.
+_COPIED = 48
+_CHUNK = 256
+
 _SHORT = 8  # terms of a segment that are too few for a tile
 
 
@@ -29,7 +35,9 @@ class Correlation:
 
     Attributes
     ----------
-    form : CorrelateForm
+    form : CorrelateForm or OuterForm
+    layout : Layout
+        Of its arguments.
     values : dict
     segments : ndarray of int64
     scratch : int
@@ -40,7 +48,8 @@ class Correlation:
     tiling : Tiling
     """
 
-    form: CorrelateForm
+    form: CorrelateForm | OuterForm
+    layout: Layout
     values: dict[str, int]
     segments: Array
     scratch: int
@@ -77,7 +86,16 @@ def prepare(s: Source) -> Correlation:
     parts = ceil(tiling.blocks / blocks_in_part)
     blocks_in_slice = ceil(b.total / slices)
     slices = ceil(b.total / blocks_in_slice)
-    form = CorrelateForm(
+    own = {
+        "bundles": segments // bundle,
+        "step": r.step,
+        "groups": s.groups,
+        "x_group": r.group,
+        "sum_group": s.terms * tiling.padded,
+        "grad_group": s.out_group,
+    }
+    scratch, layout = r.strip_floats, correlate.ARGUMENTS
+    form: CorrelateForm | OuterForm = CorrelateForm(
         s.itemsize,
         tiling.lanes,
         bundle,
@@ -88,33 +106,44 @@ def prepare(s: Source) -> Correlation:
         unit=r.step == 1,
         strip=v.strip,
     )
+    if v.strip is None and segments == s.groups == r.step == 1 and length >= _COPIED:
+        form = OuterForm(s.itemsize, tiling.lanes, tall, short, tiling.vectors, tiling.last_vectors)
+        layout = outer.ARGUMENTS
+        at_once = max(1, min(tall_count, _CHUNK // tall))
+        # An odd number of cache lines, so that pixels do not share a set of the cache.
+        line = 64 // s.itemsize
+        apart = (ceil((at_once * tall + short * short_count) / line) | 1) * line
+        pixels = b.rows * b.columns
+        scratch = pixels * (apart + tiling.width)
+        own = {
+            "tall_at_once": at_once,
+            "copy_column": apart,
+            "scratch_floats": scratch,
+            "grad_copy": pixels * apart,
+        }
     values = {
+        **own,
         "channel_parts": parts,
         "blocks_in_slice": blocks_in_slice,
         "pixel_blocks": b.total,
-        "step": r.step,
         "grad_image": v.images.out,
         "grad_row": v.rows.out,
         "grad_column": v.columns.out,
-        "groups": s.groups,
-        "x_group": r.group,
-        "sum_group": s.terms * tiling.padded,
-        "grad_group": s.out_group,
         "sum_slice": floats,
         "channel_blocks": tiling.blocks,
         "blocks_in_part": blocks_in_part,
         "sum_block": s.terms * tiling.width,
         "last": tiling.last,
-        "bundles": segments // bundle,
         "tall": tall_count,
         "short": short_count,
         **block_arguments(s, v, b, r),
     }
     return Correlation(
         form=form,
+        layout=layout,
         values=values,
         segments=np.array(r.segments, np.int64).reshape(-1),
-        scratch=r.strip_floats * s.threads,
+        scratch=scratch * s.threads,
         slices=slices,
         items=parts * slices,
         x_offset=first_seen(s, v),

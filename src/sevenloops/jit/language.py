@@ -127,7 +127,10 @@ class Code:
         raise NotImplementedError
 
     def compare(self, operator: str, a: Int, b: Int) -> Value:
-        """Compare two values of a kind; vectors give a mask. Everything but == is false where one is not a number."""
+        """Compare two values of a kind; vectors and bits (integers with a sign) give a mask.
+
+        With floats the result is false where one is not a number.
+        """
         raise NotImplementedError
 
     def number(self, value: float) -> Value:
@@ -184,6 +187,22 @@ class Code:
 
     def spread_bits(self, number: Value) -> Value:
         """Return bits that are an integer, which fits into a float's size, in every lane."""
+        raise NotImplementedError
+
+    def lane_numbers(self) -> Value:
+        """Return bits that are 0 in the first lane, 1 in the next, and so on."""
+        raise NotImplementedError
+
+    def gather(self, pointer: Value, places: Value, mask: Value) -> Value:
+        """Read floats from the places (bits, not negative) of the lanes in the mask; the others are zero."""
+        raise NotImplementedError
+
+    def gather_ints(self, pointer: Value, places: Value, mask: Value) -> Value:
+        """Read likewise from an array of 64-bit integers, and return what of them fits into bits."""
+        raise NotImplementedError
+
+    def load_ints(self, pointer: Value, place: Int = 0, mask: Value | None = None) -> Value:
+        """Read from an array of 64-bit integers, and return what of them fits into bits."""
         raise NotImplementedError
 
     def store_ints(self, bits: Value, pointer: Value, place: Int = 0, mask: Value | None = None) -> None:

@@ -104,6 +104,8 @@ class Function(Code):
         x, y = self.integer(a), self.integer(b)
         if x.kind == "int":
             return self._emit("bool", f"icmp {_INT_RELATIONS[operator]} i64 {x.name}, {y.name}")
+        if x.kind == "bits":
+            return self._emit("mask", f"icmp {_INT_RELATIONS[operator]} {self._type(x)} {x.name}, {y.name}")
         kind: Kind = "mask" if x.kind == "vector" else "bool"
         return self._emit(kind, f"fcmp {_FLOAT_RELATIONS[operator]} {self._type(x)} {x.name}, {y.name}")
 
@@ -170,6 +172,43 @@ class Function(Code):
         first = self._emit("bits", f"insertelement {bits} poison, i{size} {small.name}, i64 0")
         zeros = f"<{self.lanes} x i32> zeroinitializer"
         return self._emit("bits", f"shufflevector {bits} {first.name}, {bits} poison, {zeros}")
+
+    def lane_numbers(self) -> Value:
+        lanes = ", ".join(f"i{8 * self.itemsize} {lane}" for lane in range(self.lanes))
+        return Value(self, "bits", f"<{lanes}>")
+
+    def gather(self, pointer: Value, places: Value, mask: Value) -> Value:
+        return self._gather("vector", self._types["real"], pointer, places, mask)
+
+    def gather_ints(self, pointer: Value, places: Value, mask: Value) -> Value:
+        return self._narrow(self._gather("bits", "i64", pointer, places, mask))
+
+    def _gather(self, kind: Kind, element: str, pointer: Value, places: Value, mask: Value) -> Value:
+        vector, pointers = f"<{self.lanes} x {element}>", f"<{self.lanes} x ptr>"
+        at = self._emit(
+            "pointer", f"getelementptr {element}, ptr {pointer.name}, {self._types['bits']} {places.name}"
+        )
+        letter = {"float": "f32", "double": "f64", "i64": "i64"}[element]
+        name, masks = f"llvm.masked.gather.v{self.lanes}{letter}.v{self.lanes}p0", self._types["mask"]
+        self._declare(f"{vector} @{name}({pointers}, i32, {masks}, {vector})")
+        size = 8 if element == "i64" else self.itemsize
+        given = f"{pointers} {at.name}, i32 {size}, {masks} {mask.name}, {vector} zeroinitializer"
+        return self._emit(kind, f"call {vector} @{name}({given})")
+
+    def _narrow(self, wide: Value) -> Value:
+        if self.itemsize == 8:
+            return wide
+        return self._emit("bits", f"trunc <{self.lanes} x i64> {wide.name} to {self._types['bits']}")
+
+    def load_ints(self, pointer: Value, place: Int = 0, mask: Value | None = None) -> Value:
+        wide = f"<{self.lanes} x i64>"
+        source = self._place(pointer, "i64", place)
+        if mask is None:
+            return self._narrow(self._emit("bits", f"load {wide}, ptr {source.name}, align 8"))
+        name, masks = f"llvm.masked.load.v{self.lanes}i64.p0", self._types["mask"]
+        self._declare(f"{wide} @{name}(ptr, i32, {masks}, {wide})")
+        given = f"ptr {source.name}, i32 8, {masks} {mask.name}, {wide} zeroinitializer"
+        return self._narrow(self._emit("bits", f"call {wide} @{name}({given})"))
 
     def store_ints(self, bits: Value, pointer: Value, place: Int = 0, mask: Value | None = None) -> None:
         wide = f"<{self.lanes} x i64>"

@@ -12,6 +12,8 @@ from sevenloops.arrays import Array
 from sevenloops.geometry import AdaptiveGeometry, PoolGeometry
 from sevenloops.jit import pool
 from sevenloops.jit.step.flat import address
+from sevenloops.jit.step.planes import ARGUMENTS as PLANE_ARGUMENTS
+from sevenloops.jit.step.planes import PlaneForm
 from sevenloops.jit.step.windows import ARGUMENTS, SCATTER_ARGUMENTS, ScatterForm, Task, WindowForm
 
 __all__ = ["avg_forward", "avg_input_grad", "max_forward", "max_input_grad"]
@@ -80,9 +82,28 @@ def _fits(arrays: Sequence[Array], geometry: PoolGeometry | AdaptiveGeometry) ->
     return _channels_last(arrays)
 
 
+def _is_global(geometry: PoolGeometry | AdaptiveGeometry) -> bool:
+    """Return whether there is one window only: in a plane of adjacent positions NumPy adds it up well."""
+    return set(geometry.output_size) == {1}
+
+
 def _steps(geometry: PoolGeometry | AdaptiveGeometry) -> tuple[int, ...]:
     steps = (1,) * geometry.axes if isinstance(geometry, AdaptiveGeometry) else geometry.dilation
     return (1,) * (2 - geometry.axes) + steps
+
+
+@lru_cache(maxsize=256)
+def _plane(
+    geometry: PoolGeometry | AdaptiveGeometry, backward: bool, itemsize: int
+) -> tuple[Array, Array, Array, int, int]:
+    """Return for each output of a plane its first input, rows and columns; and the most rows and columns."""
+    rows, columns = _tables(geometry, backward)
+    sizes = geometry.output_size if backward else geometry.input_size
+    first = rows[:, :1] * (1, *sizes)[-1] + columns[:, 0]
+    tables = (first, np.broadcast_to(rows[:, 1:], first.shape), np.broadcast_to(columns[:, 1], first.shape))
+    kind = np.int32 if itemsize == 4 else np.int64
+    flat: list[Array] = [np.ascontiguousarray(t, kind).reshape(-1) for t in tables]
+    return (flat[0], flat[1], flat[2], int(rows[:, 1].max()), int(columns[:, 1].max()))
 
 
 def _run(
@@ -90,34 +111,53 @@ def _run(
     x: Array,
     out: Array,
     last: bool,
-    tables: tuple[Array, ...],
-    steps: tuple[int, ...],
+    geometry: PoolGeometry | AdaptiveGeometry,
+    backward: bool,
     indices: Array | None = None,
     divisor: Array | None = None,
 ) -> None:
-    rows, columns = tables
+    """Run a kernel, forward or (from windows to the positions that they have) backward."""
+    row_step, column_step = (1, 1) if backward else _steps(geometry)
+    values = {
+        "x": address(x),
+        "out": address(out),
+        "indices": 0 if indices is None else address(indices),
+        "divisor": 0 if divisor is None else address(divisor),
+        "divisor_step": int(divisor is not None and divisor.size > 1),
+    }
+    threads = runtime.get_num_threads() if max(x.size, out.size) > _ALONE else 1
+    images, channels = x.shape[:2]
     in_rows, in_columns = (1, *x.shape[2:])[-2:]
-    args = ARGUMENTS.pack(
-        {
-            "x": address(x),
-            "out": address(out),
-            "indices": 0 if indices is None else address(indices),
-            "divisor": 0 if divisor is None else address(divisor),
+    if last:
+        rows, columns = _tables(geometry, backward)
+        values |= {
             "rows": address(rows),
             "columns": address(columns),
-            "channels": x.shape[1],
+            "channels": channels,
             "in_rows": in_rows,
             "in_columns": in_columns,
             "out_rows": len(rows),
             "out_columns": len(columns),
-            "row_step": steps[0],
-            "column_step": steps[1],
-            "divisor_step": int(divisor is not None and divisor.size > 1),
+            "row_step": row_step,
+            "column_step": column_step,
         }
-    )
-    items = x.shape[0] * len(rows) * (1 if last else x.shape[1])
-    threads = runtime.get_num_threads() if max(x.size, out.size) > _ALONE else 1
-    kernel = WindowForm(task, not last, x.itemsize).load()
+        items = images * len(rows)
+        kernel, args = WindowForm(task, x.itemsize).load(), ARGUMENTS.pack(values)
+    else:
+        first, rows, columns, most_rows, most_columns = _plane(geometry, backward, x.itemsize)
+        values |= {
+            "first": address(first),
+            "rows": address(rows),
+            "columns": address(columns),
+            "inputs": in_rows * in_columns,
+            "outputs": len(first),
+            "most_rows": most_rows,
+            "most_columns": most_columns,
+            "row_step": row_step * in_columns,
+            "column_step": column_step,
+        }
+        items = images * channels
+        kernel, args = PlaneForm(task, x.itemsize).load(), PLANE_ARGUMENTS.pack(values)
     pool.run(kernel, args, items, max(1, items // (8 * threads)), threads)
 
 
@@ -132,8 +172,7 @@ def max_forward(x: Array, geometry: PoolGeometry | AdaptiveGeometry, out: Array,
     if last is None:
         _otherwise("max_pool", "forward", geometry, x, geometry, out, indices)
         return
-    task: Task = "max" if indices is None else "argmax"
-    _run(task, x, out, last, _tables(geometry, False), _steps(geometry), indices)
+    _run("max" if indices is None else "argmax", x, out, last, geometry, False, indices)
 
 
 def max_input_grad(grad_output: Array, indices: Array, geometry: PoolGeometry | AdaptiveGeometry, out: Array) -> None:
@@ -141,6 +180,9 @@ def max_input_grad(grad_output: Array, indices: Array, geometry: PoolGeometry | 
     last = _fits([grad_output, indices, out], geometry)
     if last is None:
         _otherwise("max_pool", "input_grad", geometry, grad_output, indices, geometry, out)
+        return
+    if _steps(geometry) == (1, 1):
+        _run("sum of chosen", grad_output, out, last, geometry, True, indices)
         return
     images, channels = out.shape[:2]
     items, width = (images, channels) if last else (images * channels, 1)
@@ -161,18 +203,18 @@ def max_input_grad(grad_output: Array, indices: Array, geometry: PoolGeometry | 
 def avg_forward(x: Array, divisor: Array, geometry: PoolGeometry | AdaptiveGeometry, out: Array) -> None:
     """Write the sum of each window, divided."""
     last = _fits([x, out], geometry)
-    if last is None:
+    if last is None or (not last and _is_global(geometry)):
         _otherwise("avg_pool", "forward", geometry, x, divisor, geometry, out)
         return
-    _run("sum", x, out, last, _tables(geometry, False), _steps(geometry), divisor=np.ascontiguousarray(divisor))
+    _run("sum", x, out, last, geometry, False, divisor=np.ascontiguousarray(divisor))
 
 
 def avg_input_grad(grad_output: Array, divisor: Array, geometry: PoolGeometry | AdaptiveGeometry, out: Array) -> None:
     """Write the sum of the shares that each element has in its windows."""
     last = _fits([grad_output, out], geometry)
-    if last is None or _steps(geometry) != (1, 1):
+    if last is None or _steps(geometry) != (1, 1) or (not last and _is_global(geometry)):
         _otherwise("avg_pool", "input_grad", geometry, grad_output, divisor, geometry, out)
         return
     # One divisor is divided by in the end, else each share by its own.
     task: Task = "sum" if divisor.size == 1 else "sum of shares"
-    _run(task, grad_output, out, last, _tables(geometry, True), (1, 1), divisor=np.ascontiguousarray(divisor))
+    _run(task, grad_output, out, last, geometry, True, divisor=np.ascontiguousarray(divisor))

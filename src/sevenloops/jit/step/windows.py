@@ -1,24 +1,24 @@
-"""Kernels of pooling: each output is the sum or the maximum of a box of inputs, whatever the geometry.
+"""Kernels of pooling where channels are adjacent: each output is the sum or the maximum of a box of inputs.
 
 The box of an output is the product of a run of rows and a run of columns, `step` apart, which tables give for each
-row and each column of the outputs: (first, how many). An item is a row of outputs of an image. Where channels are
-adjacent they are the lanes; else each channel is an image of one channel, and numbers are taken one by one.
+row and each column of the outputs: (first, how many). An item is a row of outputs of an image. Gradients are sums of
+boxes too: of those windows that a position is in.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from sevenloops.jit import compiler
 from sevenloops.jit.arguments import Layout
-from sevenloops.jit.language import Code, Int, Value
+from sevenloops.jit.language import Code, Value
 from sevenloops.jit.llvm import Program
 from sevenloops.jit.target import Target
 
-__all__ = ["ARGUMENTS", "SCATTER_ARGUMENTS", "ScatterForm", "Task", "WindowForm"]
+__all__ = ["ARGUMENTS", "SCATTER_ARGUMENTS", "ScatterForm", "Task", "WindowForm", "smaller"]
 
-#: The largest of a box; with its position in the plane; the sum divided by a number of the result, or of each input.
-Task: TypeAlias = Literal["max", "argmax", "sum", "sum of shares"]
+#: The largest of a box; with its position in the plane; the sum, divided by a number of the result, or of each input;
+#: the sum of those whose index is the position of the result.
+Task: TypeAlias = Literal["max", "argmax", "sum", "sum of shares", "sum of chosen"]
 
 ARGUMENTS = Layout(
     ("x", "out", "indices", "divisor", "rows", "columns"),
@@ -31,16 +31,15 @@ _VECTORS = 4
 
 @dataclass(frozen=True, slots=True)
 class WindowForm:
-    """A kernel for one task; `scalar` where channels are not adjacent."""
+    """A kernel for one task."""
 
     task: Task
-    scalar: bool
     itemsize: int
 
     @property
     def name(self) -> str:
         """A name of its own for each kernel."""
-        return f"pool_{self.task.replace(' ', '_')}_{'plane' if self.scalar else 'last'}_f{8 * self.itemsize}"
+        return f"pool_{self.task.replace(' ', '_')}_last_f{8 * self.itemsize}"
 
     def load(self) -> int:
         """Return the address of the kernel."""
@@ -52,117 +51,100 @@ class WindowForm:
         code = program.function(self.name, "piii", exported=True)
         args, begin, end, _ = code.arguments
         get = {name: ARGUMENTS.read(code, args, name) for name in ARGUMENTS.names}
-        channels = code.integer(1) if self.scalar else get["channels"]
-        width = _VECTORS * code.lanes
+        channels, lanes = get["channels"], code.lanes
+        several, whole = channels - channels % (_VECTORS * lanes), channels - channels % lanes
+        mask = code.first_lanes(channels - whole)
         with code.loop(begin, end) as item:
             image, row = item // get["out_rows"], item % get["out_rows"]
-            first_row = code.load_int(get["rows"], row * 2)
-            rows = code.load_int(get["rows"], row * 2 + 1)
-            x_image = code.address(get["x"], image * (get["in_rows"] * get["in_columns"] * channels))
-            out_row = item * get["out_columns"]
+            x_image = get["in_rows"] * get["in_columns"] * channels * image
             with code.loop(0, get["out_columns"]) as column:
                 box = _Box(
                     code=code,
+                    task=self.task,
                     get=get,
-                    channels=channels,
-                    x=x_image,
-                    first_row=first_row,
-                    rows=rows,
+                    x=code.address(get["x"], x_image),
+                    chosen=code.address_of_int(get["indices"], x_image),
+                    first_row=code.load_int(get["rows"], row * 2),
+                    rows=code.load_int(get["rows"], row * 2 + 1),
                     first_column=code.load_int(get["columns"], column * 2),
                     columns=code.load_int(get["columns"], column * 2 + 1),
-                    out=(out_row + column) * channels,
-                    divisor=(row * get["out_columns"] + column) * get["divisor_step"],
+                    position=row * get["out_columns"] + column,
+                    out=(item * get["out_columns"] + column) * channels,
                 )
-                if self.scalar:
-                    self._box(box, [_Part.scalar(code)])
-                else:
-                    whole = channels - channels % width
-                    with code.loop(0, whole, width) as channel:
-                        self._box(box, [_Part.vector(code, channel + v * code.lanes, None) for v in range(_VECTORS)])
-                    with code.loop(whole, channels, code.lanes) as channel:
-                        self._box(box, [_Part.vector(code, channel, code.first_lanes(channels - channel))])
+                with code.loop(0, several, _VECTORS * lanes) as channel:
+                    box.write([channel + v * lanes for v in range(_VECTORS)], None)
+                with code.loop(several, whole, lanes) as channel:
+                    box.write([channel], None)
+                with code.when(channels > whole):
+                    box.write([whole], mask)
         return program.text()
-
-    def _box(self, box: "_Box", parts: list["_Part"]) -> None:
-        code, get = box.code, box.get
-        largest = self.task in ("max", "argmax")
-        starts = [part.number(float("-inf") if largest else 0.0) for part in parts]
-        totals = [code.variable(start) for start in starts]
-        places = []
-        if self.task == "argmax":
-            first = box.first_row * get["in_columns"] + box.first_column
-            seen = code.select(box.rows > 0, code.select(box.columns > 0, first, code.integer(-1)), code.integer(-1))
-            places = [code.variable(part.position(seen)) for part in parts]
-        with code.loop(0, box.rows) as u:
-            row = box.first_row + u * get["row_step"]
-            with code.loop(0, box.columns) as v:
-                position = row * get["in_columns"] + box.first_column + v * get["column_step"]
-                pixel = code.address(box.x, position * box.channels)
-                for i, part in enumerate(parts):
-                    value = part.load(pixel)
-                    total = totals[i].get()
-                    if not largest:
-                        if self.task == "sum of shares":
-                            value = value / part.spread(
-                                code.load_real(get["divisor"], position * get["divisor_step"])
-                            )
-                        totals[i].set(total + value)
-                        continue
-                    # NaN is larger than all else, and of equals the first stays
-                    keep = code.select(total.equals(total), value <= total, value.equals(value))
-                    totals[i].set(code.select(keep, total, value))
-                    if places:
-                        places[i].set(code.select(keep, places[i].get(), part.position(position)))
-        for i, part in enumerate(parts):
-            result = totals[i].get()
-            if self.task == "sum":
-                result = result / part.spread(code.load_real(get["divisor"], box.divisor))
-            part.store(result, code.address(get["out"], box.out))
-            if places:
-                part.store_position(places[i].get(), code.address_of_int(get["indices"], box.out))
 
 
 @dataclass(frozen=True, slots=True)
 class _Box:
-    """Where the box of an output is, and the output's place."""
+    """The writing of the code of one output, or of a few vectors of its channels."""
 
     code: Code
+    task: Task
     get: dict[str, Value]
-    channels: Value
     x: Value
+    chosen: Value
     first_row: Value
     rows: Value
     first_column: Value
     columns: Value
+    position: Value
     out: Value
-    divisor: Value
+
+    def write(self, channels: list[Value], mask: Value | None) -> None:
+        """Write the code of the vectors that begin at these channels."""
+        code, get = self.code, self.get
+        largest = self.task in ("max", "argmax")
+        totals = [code.variable(code.vector(float("-inf")) if largest else code.zero()) for _ in channels]
+        places = []
+        if self.task == "argmax":
+            first = self.first_row * get["in_columns"] + self.first_column
+            nothing = code.integer(-1)
+            seen = code.select(self.rows > 0, code.select(self.columns > 0, first, nothing), nothing)
+            places = [code.variable(code.spread_bits(seen)) for _ in channels]
+        with code.loop(0, self.rows) as u:
+            row = self.first_row + u * get["row_step"]
+            with code.loop(0, self.columns) as v:
+                position = row * get["in_columns"] + self.first_column + v * get["column_step"]
+                for i, channel in enumerate(channels):
+                    place = position * get["channels"] + channel
+                    value, total = code.load(self.x, place, mask), totals[i].get()
+                    if not largest:
+                        totals[i].set(total + self._term(value, position, place, mask))
+                        continue
+                    keep = smaller(code, value, total)
+                    totals[i].set(code.select(keep, total, value))
+                    if places:
+                        places[i].set(code.select(keep, places[i].get(), code.spread_bits(position)))
+        for i, channel in enumerate(channels):
+            result = totals[i].get()
+            if self.task == "sum":
+                result = result / self._divisor(self.position)
+            code.store(result, get["out"], self.out + channel, mask)
+            if places:
+                code.store_ints(places[i].get(), get["indices"], self.out + channel, mask)
+
+    def _term(self, value: Value, position: Value, place: Value, mask: Value | None) -> Value:
+        code = self.code
+        if self.task == "sum of shares":
+            return value / self._divisor(position)
+        if self.task == "sum of chosen":
+            is_chosen = code.load_ints(self.chosen, place, mask).equals(code.spread_bits(self.position))
+            return code.select(is_chosen, value, code.zero())
+        return value
+
+    def _divisor(self, position: Value) -> Value:
+        return self.code.spread(self.code.load_real(self.get["divisor"], position * self.get["divisor_step"]))
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """How some channels of a pixel are dealt with: one, or a vector."""
-
-    number: Callable[[float], Value]
-    spread: Callable[[Value], Value]
-    load: Callable[[Value], Value]
-    store: Callable[[Value, Value], None]
-    position: Callable[[Value], Value]
-    store_position: Callable[[Value, Value], None]
-
-    @classmethod
-    def scalar(cls, code: Code) -> "_Part":
-        return cls(code.number, lambda v: v, code.load_real, code.store, lambda v: v, code.store_int)
-
-    @classmethod
-    def vector(cls, code: Code, place: Int, mask: Value | None) -> "_Part":
-        return cls(
-            code.vector,
-            code.spread,
-            lambda pointer: code.load(pointer, place, mask),
-            lambda value, pointer: code.store(value, pointer, place, mask),
-            code.spread_bits,
-            lambda value, pointer: code.store_ints(value, pointer, place, mask),
-        )
+def smaller(code: Code, value: Value, largest: Value) -> Value:
+    """Return where the largest so far stays: NaN is larger than all else, and of equals the first stays."""
+    return code.select(largest.equals(largest), value <= largest, value.equals(value))
 
 
 SCATTER_ARGUMENTS = Layout(("grad", "indices", "out"), ("channels", "in_positions", "out_positions"))

@@ -34,10 +34,9 @@ class Repeated:
             if value is None:
                 parts.append(None)
                 continue
-            kind = type(value)
-            if kind is Tensor:
+            if isinstance(value, Tensor):
                 array, needs = value.data, value.requires_grad
-            elif kind is np.ndarray:
+            elif type(value) is np.ndarray:
                 array, needs = value, None
             else:
                 return None

@@ -126,6 +126,8 @@ class MultiplyCall:
         self._pack.run(source=weight, packed=start)
         if bias is not None and not bias.flags.c_contiguous:
             bias = bias.copy()
+        if scale is not None and not scale.flags.c_contiguous:
+            scale = scale.copy()
         self._multiply.run(
             x=x + self._x_offset,
             w=start,

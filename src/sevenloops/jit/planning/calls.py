@@ -10,6 +10,7 @@ from sevenloops import runtime
 from sevenloops.arrays import Array
 from sevenloops.jit import depthwise as kernels
 from sevenloops.jit import multiply, pool, weights
+from sevenloops.jit.addresses import address
 from sevenloops.jit.arguments import Layout
 from sevenloops.jit.ending import NOTHING, Ending
 from sevenloops.jit.planning import correlation, depthwise, multiplication
@@ -20,12 +21,6 @@ from sevenloops.jit.planning.view import Source
 __all__ = ["Call", "CorrelateCall", "MultiplyCall", "address", "in_floats"]
 
 _LINE = 64  # bytes of a cache line
-
-
-def address(array: Array) -> int:
-    """Return the address of an array's first element."""
-    place: int = array.__array_interface__["data"][0]
-    return place
 
 
 def in_floats(array: Array) -> tuple[int, ...]:

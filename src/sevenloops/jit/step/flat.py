@@ -1,22 +1,13 @@
 """Arrays as runs of memory: where they begin, if an elementwise kernel may go through them from end to end."""
 
 from collections.abc import Sequence
-from ctypes import addressof, c_char
 
 from sevenloops.arrays import Array
+from sevenloops.jit.addresses import address
 
 __all__ = ["address", "addresses", "apart", "memory_order"]
 
 _FIRST = -(1 << 63)
-
-
-def address(array: Array) -> int:
-    """Return where the first element of an array is."""
-    flags = array.flags
-    if flags.c_contiguous and flags.writeable and array.size:
-        return addressof(c_char.from_buffer(array))  # type: ignore[arg-type]  # twice as fast
-    start: int = array.__array_interface__["data"][0]
-    return start
 
 
 def memory_order(array: Array) -> tuple[int, ...] | None:

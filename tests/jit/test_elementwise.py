@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sevenloops import activations, backends
+from sevenloops import activations, backends, pairs
 from tests.jit.guarded import guarded
 
 pytest.importorskip("llvmlite")
@@ -106,3 +106,21 @@ def test_bits_are_the_same_from_call_to_call(size):
         results.append(np.empty_like(x))
         backends.kernel("hardswish", "forward", "jit")(x, results[-1])
     assert len({result.tobytes() for result in results}) == 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", pairs.UFUNCS)
+@pytest.mark.parametrize("size", [1, 100, 8191, 70_001])
+def test_pairs(name, size, dtype):
+    rng = np.random.default_rng(size)
+    left, right = rng.standard_normal((2, size)).astype(dtype)
+    with guarded((size,), dtype) as out:
+        backends.kernel(f"pair/{name}", "forward", "jit")(left, right, out)
+        np.testing.assert_array_equal(out, pairs.UFUNCS[name](left, right))
+    np.testing.assert_array_equal(pairs.combined(name, left, right), pairs.UFUNCS[name](left, right))
+
+
+def test_pairs_that_are_broadcast_or_differ_in_order():
+    left, right = np.random.default_rng(0).standard_normal((2, 100, 200))
+    for a, b in ((left, right[0]), (left[:, :1], right), (np.asfortranarray(left), right), (left, right[::-1])):
+        np.testing.assert_array_equal(pairs.combined("add", a, b), a + b)

@@ -11,6 +11,7 @@ import numpy as np
 
 from sevenloops.arrays import Array
 from sevenloops.autograd.operation import Operation
+from sevenloops.pairs import combined
 
 if TYPE_CHECKING:
     from sevenloops.autograd.tensor import Tensor
@@ -132,7 +133,7 @@ def propagate(
         elif source in summed:
             np.add(pending[source], share, out=pending[source])
         else:
-            pending[source] = np.asarray(pending[source] + share)  # NumPy's sum of 0-d arrays is a scalar
+            pending[source] = combined("add", pending[source], share)
             summed.add(source)
 
     for start, gradient in starts:

@@ -11,6 +11,7 @@ import numpy as np
 from sevenloops.arrays import Array, ArrayLike, compute_dtype, float_arrays
 from sevenloops.autograd import Operation, Tensor, apply
 from sevenloops.errors import ShapeError
+from sevenloops.pairs import UFUNCS, combined
 
 __all__ = [
     "METHODS",
@@ -47,7 +48,8 @@ def binary(ufunc: Callable[..., Any], left: Any, right: Any) -> tuple[Array, Arr
     """Apply a function of two arrays; return the result and the operands as arrays."""
     left, right = float_arrays(left=left, right=right)
     try:
-        return ufunc(left, right), left, right
+        result = combined(ufunc.__name__, left, right) if ufunc.__name__ in UFUNCS else ufunc(left, right)
+        return result, left, right
     except ValueError:
         raise ShapeError(
             f"The operands of {ufunc.__name__} must have shapes that broadcast against each other, "

@@ -69,7 +69,7 @@ class Elementwise:
             plain(args, 0, items, 0)
 
     def _loaded(self, char: str, count: int) -> tuple[int, Callable[..., None], Callable[..., bytes]]:
-        name = f"{self.operation}_{self.direction}_{char}"
+        name = f"{self.operation.replace('/', '_')}_{self.direction}_{char}"
         address = compiler.load(name, lambda target: self.write(target, name, 4 if char == "f" else 8, count))
         layout = f"={count}Qq" + ("f4x" if char == "f" else "d") * len(self._options)
         return address, compiler.Kernel(address), struct.Struct(layout).pack

@@ -29,7 +29,7 @@ def _quickest() -> Callable[[Array], int]:
     """Return the second function, or the first where Python or NumPy lay out their objects in another way."""
     if sys.implementation.name != "cpython":
         return _asked
-    samples = [np.zeros(3), np.zeros((2, 5), np.float32)[:, 3:0:-1], np.zeros(7, np.uint8)[2:]]
+    samples: list[Array] = [np.zeros(3), np.zeros((2, 5), np.float32)[:, 3:0:-1], np.zeros(7, np.uint8)[2:]]
     return _looked_up if all(_looked_up(array) == _asked(array) for array in samples) else _asked
 
 

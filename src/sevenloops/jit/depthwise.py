@@ -143,36 +143,36 @@ class DepthwiseForm:
             counts = [code.select(at.is_last_column, get[f"last_{i}"], get[f"inner_{i}"]) for i in range(len(tiles))]
             place = at.image * get["out_image"] + at.column_begin * get["out_column"]
             first = part * get["vectors_in_part"]
-            with code.loop(first, code.minimum(first + get["vectors_in_part"], get["vectors"])) as vector:
-                channel = vector * self.lanes
-                w = code.address(get["w"], channel * get["taps"])
-                start, scale, bias = (code.address(get[key], channel) for key in ("start", "scale", "bias"))
-                left = get["channels"] - channel
-                with code.loop(at.row_begin, at.row_end) as row:
-                    moved = place + row * get["out_row"] + channel
-                    out, other = (code.variable(code.address(get[name], moved)) for name in ("out", "residual"))
-                    x = code.variable(code.address(at.x, (row - at.row_begin) * get["x_row"] + channel))
-                    for height, count, tile in zip(self.heights, counts, tiles):
-                        with code.loop(0, count):
+            stop = code.minimum(first + get["vectors_in_part"], get["vectors"])
+            # All channels of a tile's pixels before the next tile: memory is read and written from end to end.
+            with code.loop(at.row_begin, at.row_end) as row:
+                moved = code.variable(place + row * get["out_row"])
+                x = code.variable(code.address(at.x, (row - at.row_begin) * get["x_row"]))
+                for height, count, tile in zip(self.heights, counts, tiles):
+                    with code.loop(0, count):
+                        with code.loop(first, stop) as vector:
+                            channel = vector * self.lanes
+                            start, scale, bias = (
+                                code.address(get[key], channel) for key in ("start", "scale", "bias")
+                            )
                             code.call(
                                 tile,
-                                x.get(),
+                                code.address(x.get(), channel),
                                 get["x_column"],
                                 get["strip_column"],
                                 get["segments"],
                                 get["tap_rows"],
-                                w,
+                                code.address(get["w"], channel * get["taps"]),
                                 start,
-                                out.get(),
+                                code.address(get["out"], moved.get() + channel),
                                 get["out_column"],
                                 scale,
                                 bias,
-                                other.get(),
-                                left,
+                                code.address(get["residual"], moved.get() + channel),
+                                get["channels"] - channel,
                             )
-                            x.set(code.address(x.get(), get["x_column"] * height))
-                            for variable in (out, other):
-                                variable.set(code.address(variable.get(), get["out_column"] * height))
+                        x.set(code.address(x.get(), get["x_column"] * height))
+                        moved.set(moved.get() + get["out_column"] * height)
         return program.text()
 
     def load(self) -> int:

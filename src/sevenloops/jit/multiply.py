@@ -9,14 +9,16 @@ What is called a column here need not be one: the host names the axes so that ti
 pointwise convolution all pixels of all images are one row).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from sevenloops.jit import compiler
 from sevenloops.jit.arguments import Layout
 from sevenloops.jit.blocks import INTEGERS as BLOCKS
 from sevenloops.jit.blocks import locate
 from sevenloops.jit.ending import ENDINGS, NOTHING, Ending
-from sevenloops.jit.language import Int
+from sevenloops.jit.language import Int, Value
 from sevenloops.jit.llvm import Program
 from sevenloops.jit.strip import Kind, define_strip
 from sevenloops.jit.target import Target
@@ -75,6 +77,9 @@ class MultiplyForm:
         The kind of strip, if one is made.
     ending : Ending
         What is done to the finished sums.
+    pixels_first : bool
+        Whether a tile's pixels get all their channels before the next tile comes: then memory is read and written
+        from one end to the other, but the weights of all channels pass by each time.
     """
 
     itemsize: int
@@ -85,6 +90,7 @@ class MultiplyForm:
     unit: bool = True
     strip: Kind | None = None
     ending: Ending = NOTHING
+    pixels_first: bool = False
 
     @property
     def name(self) -> str:
@@ -93,7 +99,7 @@ class MultiplyForm:
         unit = "adjacent" if self.unit else "apart"
         return (
             f"multiply_f{8 * self.itemsize}x{self.lanes}_{heights}_by_{self.vectors}_{self.last_vectors}_{unit}"
-            f"_{self.strip or 'plain'}_{self.ending.name}"
+            f"_{self.strip or 'plain'}_{self.ending.name}{'_pixels_first' * self.pixels_first}"
         )
 
     def write(self, target: Target) -> str:
@@ -119,7 +125,6 @@ class MultiplyForm:
                 code.select(at.is_last_column, get[f"last_{i}"], get[f"inner_{i}"]) for i in range(len(self.heights))
             ]
             out_place = at.image * get["out_image"] + at.column_begin * get["out_column"]
-            out_image, residual_image = (code.address(get[name], out_place) for name in ("out", "residual"))
             first_block = part * get["blocks_in_part"]
             end_block = code.minimum(first_block + get["blocks_in_part"], get["channel_blocks"])
             with code.loop(0, get["groups"]) as group:
@@ -133,44 +138,60 @@ class MultiplyForm:
                     finish = code.select((t + 1).equals(get["term_blocks"]), code.integer(FINISH), code.integer(0))
                     flags = resume + finish
 
-                    def block(b: Int, vectors: int, last: Int) -> None:
-                        width = vectors * self.lanes
-                        channel = group * get["out_group"] + b * (self.vectors * self.lanes)
-                        w = code.address(get["w"], group * get["w_group"] + b * get["w_block"] + first_term * width)
-                        start, scale, bias = (code.address(get[key], channel) for key in ("start", "scale", "bias"))
-                        with code.loop(row_begin, row_end) as row:
-                            place = row * get["out_row"] + channel
-                            out = code.variable(code.address(out_image, place))
-                            other = code.variable(code.address(residual_image, place))
-                            x = code.variable(code.address(x_group, (row - row_begin) * get["x_row"]))
-                            for i, height in enumerate(self.heights):
-                                with code.loop(0, counts[i]):
-                                    code.call(
-                                        tiles[height, vectors],
-                                        x.get(),
-                                        get["x_column"],
-                                        table,
-                                        segments,
-                                        get["step"],
-                                        w,
-                                        start,
-                                        out.get(),
-                                        get["out_column"],
-                                        last,
-                                        flags,
-                                        scale,
-                                        bias,
-                                        other.get(),
-                                    )
-                                    x.set(code.address(x.get(), get["x_column"] * height))
-                                    out.set(code.address(out.get(), get["out_column"] * height))
-                                    other.set(code.address(other.get(), get["out_column"] * height))
+                    def along(row: Value, do: Callable[[int, Value, Value], None]) -> None:
+                        """Do something for each tile of a row: its height, its first input, its place in `out`."""
+                        x = code.variable(code.address(x_group, (row - row_begin) * get["x_row"]))
+                        place = code.variable(out_place + row * get["out_row"] + group * get["out_group"])
+                        for height, count in zip(self.heights, counts):
+                            with code.loop(0, count):
+                                do(height, x.get(), place.get())
+                                x.set(code.address(x.get(), get["x_column"] * height))
+                                place.set(place.get() + get["out_column"] * height)
+
+                    def tile(height: int, x: Value, place: Value, b: Int, vectors: int, last: Int) -> None:
+                        channel = b * (self.vectors * self.lanes)
+                        first = group * get["w_group"] + b * get["w_block"] + first_term * (vectors * self.lanes)
+                        per_channel = group * get["out_group"] + channel
+                        start, scale, bias = (
+                            code.address(get[key], per_channel) for key in ("start", "scale", "bias")
+                        )
+                        code.call(
+                            tiles[height, vectors],
+                            x,
+                            get["x_column"],
+                            table,
+                            segments,
+                            get["step"],
+                            code.address(get["w"], first),
+                            start,
+                            code.address(get["out"], place + channel),
+                            get["out_column"],
+                            last,
+                            flags,
+                            scale,
+                            bias,
+                            code.address(get["residual"], place + channel),
+                        )
 
                     full = get["channel_blocks"] - 1
-                    with code.loop(first_block, code.minimum(end_block, full)) as b:
-                        block(b, self.vectors, self.lanes)
-                    with code.when(end_block > full):
-                        block(full, self.last_vectors, get["last"])
+
+                    def blocks(do: Callable[[Int, int, Int], None]) -> None:
+                        """Do something for each block of channels: its number, its vectors, floats of the last one."""
+                        with code.loop(first_block, code.minimum(end_block, full)) as b:
+                            do(b, self.vectors, self.lanes)
+                        with code.when(end_block > full):
+                            do(full, self.last_vectors, get["last"])
+
+                    if self.pixels_first:
+                        with code.loop(row_begin, row_end) as row:
+                            along(row, lambda height, x, place: blocks(partial(tile, height, x, place)))
+                    else:
+
+                        def rows(b: Int, vectors: int, last: Int) -> None:
+                            with code.loop(row_begin, row_end) as row:
+                                along(row, lambda height, x, place: tile(height, x, place, b, vectors, last))
+
+                        blocks(rows)
         return program.text()
 
     def load(self) -> int:

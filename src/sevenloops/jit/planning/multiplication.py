@@ -22,6 +22,9 @@ __all__ = ["Multiplication", "prepare"]
 # Bytes of the weights of a block of output channels, which stay in the second-level cache while inputs pass by.
 _PANEL_BYTES = 256 * 1024
 
+# Bytes of the weights of all channels that may pass by for each tile.
+_PASSING_BYTES = 96 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Multiplication:
@@ -86,6 +89,7 @@ def prepare(s: Source, ending: Ending = NOTHING) -> Multiplication:
         unit=r.step == 1,
         strip=v.strip,
         ending=ending,
+        pixels_first=tiling.blocks > 1 and s.terms * tiling.padded * s.itemsize <= _PASSING_BYTES,
     )
     values = {
         "channel_parts": parts,

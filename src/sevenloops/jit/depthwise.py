@@ -14,7 +14,6 @@ from sevenloops.jit.arguments import Layout
 from sevenloops.jit.blocks import INTEGERS as BLOCKS
 from sevenloops.jit.blocks import locate
 from sevenloops.jit.ending import ENDINGS, NOTHING, Ending
-from sevenloops.jit.language import Int
 from sevenloops.jit.llvm import Function, Program
 from sevenloops.jit.strip import Kind, define_strip
 from sevenloops.jit.target import Target
@@ -53,14 +52,29 @@ GRADIENT = Layout(
         "vectors_in_part",
         "blocks_in_slice",
         "blocks",
+        "tap_rows",
         "taps",
         *BLOCKS,
+        *_COUNTS,
         "grad_image",
         "grad_row",
         "grad_column",
         "sum_slice",
     ),
 )
+
+
+def _seen_by(height: int, taps: int, advance: int, dilation: int) -> dict[tuple[int, int], list[tuple[int, int]]]:
+    """Return which pixels and taps see each input under a row of the kernel.
+
+    Inputs are counted in (pixels, columns) from the first; where pixels are beside each other several see the same.
+    """
+    seen: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for m in range(height):
+        for tap in range(taps):
+            step = tap * dilation
+            seen.setdefault((0, m * advance + step) if advance else (m, step), []).append((m, tap))
+    return dict(sorted(seen.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +122,12 @@ class DepthwiseForm:
         mask = code.first_lanes(count)
         first = code.load(start, 0, mask)
         sums = [code.variable(first) for _ in range(height)]
-        seen_by: dict[tuple[int, int], list[tuple[int, int]]] = {}  # (pixels, columns) from the first input
-        for m in range(height):
-            for tap in range(self.taps):
-                step = tap * self.dilation
-                place = (0, m * self.advance + step) if self.advance else (m, step)
-                seen_by.setdefault(place, []).append((m, tap))
+        seen_by = _seen_by(height, self.taps, self.advance, self.dilation)
         with code.loop(0, rows) as row:
             weights = code.address(w, row * (self.taps * self.lanes))
             of_tap = [code.load(weights, tap * self.lanes) for tap in range(self.taps)]
             here = code.address(x, code.load_int(segments, row * (2 * self.taps)))
-            for (pixels, columns), uses in sorted(seen_by.items()):
+            for (pixels, columns), uses in seen_by.items():
                 value = code.load(here, pixel * pixels + column * columns, mask)
                 for m, tap in uses:
                     sums[m].set(code.fma(value, of_tap[tap], sums[m].get()))
@@ -186,91 +195,90 @@ class DepthwiseGradientForm:
 
     Attributes
     ----------
-    itemsize, lanes : int
-    bundle : int
-        Taps whose sums are kept in registers together.
-    last : int
-        Taps of the last bundle.
-    strip : str or None
+    itemsize, lanes, heights, taps, advance, dilation, strip
+        As those of `DepthwiseForm`.
     """
 
     itemsize: int
     lanes: int
-    bundle: int
-    last: int
+    heights: tuple[int, ...]
+    taps: int
+    advance: int
+    dilation: int
     strip: Kind | None
 
     @property
     def name(self) -> str:
         """A name of its own for each kernel."""
-        return f"depthwise_grad_f{8 * self.itemsize}x{self.lanes}_{self.bundle}_{self.last}_{self.strip or 'plain'}"
+        heights = "_".join(map(str, self.heights))
+        return (
+            f"depthwise_grad_f{8 * self.itemsize}x{self.lanes}_{heights}_t{self.taps}_{self.advance}_{self.dilation}"
+            f"_{self.strip or 'plain'}"
+        )
 
-    def _tile(self, program: Program, taps: int) -> Function:
-        """Write the function that adds up the sums of some taps for one vector of channels."""
-        code = program.function(f"tile_{taps}", "ppiiiipiipii")
-        x, segments, x_row, x_column, rows, columns, grad, grad_row, grad_column, sums, resume, count = code.arguments
+    def _tile(self, program: Program, height: int) -> Function:
+        """Write the function that adds what `height` pixels give to the sums of one vector of channels."""
+        code = program.function(f"tile_{height}", "piipipipi")
+        x, pixel, column, segments, rows, grad, grad_column, sums, count = code.arguments
         mask = code.first_lanes(count)
-        totals = [code.variable(code.zero()) for _ in range(taps)]
-        with code.when(resume.equals(1)):
-            for t in range(taps):
-                totals[t].set(code.load(sums, t * self.lanes))
-        offsets = [code.load_int(segments, 2 * t) for t in range(taps)]
-        with code.loop(0, rows) as r:
-            seen = code.variable(code.address(x, r * x_row))
-            g = code.variable(code.address(grad, r * grad_row))
-            with code.loop(0, columns):
-                gradient = code.load(g.get(), 0, mask)
-                for t in range(taps):
-                    totals[t].set(code.fma(code.load(seen.get(), offsets[t], mask), gradient, totals[t].get()))
-                seen.set(code.address(seen.get(), x_column))
-                g.set(code.address(g.get(), grad_column))
-        for t in range(taps):
-            code.store(totals[t].get(), sums, t * self.lanes)
+        gradients = [code.load(grad, grad_column * m, mask) for m in range(height)]
+        seen_by = _seen_by(height, self.taps, self.advance, self.dilation)
+        with code.loop(0, rows) as row:
+            here = code.address(x, code.load_int(segments, row * (2 * self.taps)))
+            place = code.address(sums, row * (self.taps * self.lanes))
+            totals = [code.load(place, tap * self.lanes) for tap in range(self.taps)]
+            for (pixels, columns), uses in seen_by.items():
+                value = code.load(here, pixel * pixels + column * columns, mask)
+                for m, tap in uses:
+                    totals[tap] = code.fma(value, gradients[m], totals[tap])
+            for tap, total in enumerate(totals):
+                code.store(total, place, tap * self.lanes)
         return code
 
     def write(self, target: Target) -> str:
         """Return the program."""
         program = Program(target, self.itemsize, self.lanes)
-        tiles = {taps: self._tile(program, taps) for taps in {self.bundle, self.last}}
+        tiles = [self._tile(program, height) for height in self.heights]
         strip = define_strip(program, "strip", self.strip, GRADIENT) if self.strip else None
         code = program.function(self.name, "piii", exported=True)
         args, begin, end, thread = code.arguments
         get = {name: GRADIENT.read(code, args, name) for name in GRADIENT.names}
+        of_vector = get["taps"] * self.lanes
         with code.loop(begin, end) as item:
             part, slice_ = item % get["parts"], item // get["parts"]
             first_vector = part * get["vectors_in_part"]
+            stop = code.minimum(first_vector + get["vectors_in_part"], get["vectors"])
+            sums = code.address(get["sums"], slice_ * get["sum_slice"])
+            with code.loop(first_vector * of_vector, stop * of_vector, self.lanes) as i:
+                code.store(code.zero(), sums, i)
             first = slice_ * get["blocks_in_slice"]
             with code.loop(first, code.minimum(first + get["blocks_in_slice"], get["blocks"])) as number:
                 at = locate(code, get, args, number, thread, strip)
-                resume = code.select(number.equals(first), code.integer(0), code.integer(1))
-                grad_place = at.image * get["grad_image"] + at.row_begin * get["grad_row"]
-                grad = code.address(get["grad"], grad_place + at.column_begin * get["grad_column"])
-                stop = code.minimum(first_vector + get["vectors_in_part"], get["vectors"])
-                with code.loop(first_vector, stop) as vector:
-                    channel = vector * self.lanes
-                    sums = code.address(get["sums"], slice_ * get["sum_slice"] + channel * get["taps"])
-
-                    def add(tap: Int, taps: int) -> None:
-                        code.call(
-                            tiles[taps],
-                            code.address(at.x, channel),
-                            code.address_of_int(get["segments"], tap * 2),
-                            get["x_row"],
-                            get["x_column"],
-                            at.row_end - at.row_begin,
-                            at.column_end - at.column_begin,
-                            code.address(grad, channel),
-                            get["grad_row"],
-                            get["grad_column"],
-                            code.address(sums, tap * self.lanes),
-                            resume,
-                            get["channels"] - channel,
-                        )
-
-                    full = get["taps"] - self.last
-                    with code.loop(0, full, self.bundle) as tap:
-                        add(tap, self.bundle)
-                    add(full, self.last)
+                counts = [
+                    code.select(at.is_last_column, get[f"last_{i}"], get[f"inner_{i}"]) for i in range(len(tiles))
+                ]
+                place = at.image * get["grad_image"] + at.column_begin * get["grad_column"]
+                with code.loop(at.row_begin, at.row_end) as row:
+                    grad = code.variable(code.address(get["grad"], place + row * get["grad_row"]))
+                    x = code.variable(code.address(at.x, (row - at.row_begin) * get["x_row"]))
+                    for height, count, tile in zip(self.heights, counts, tiles):
+                        with code.loop(0, count):
+                            with code.loop(first_vector, stop) as vector:
+                                channel = vector * self.lanes
+                                code.call(
+                                    tile,
+                                    code.address(x.get(), channel),
+                                    get["x_column"],
+                                    get["strip_column"],
+                                    get["segments"],
+                                    get["tap_rows"],
+                                    code.address(grad.get(), channel),
+                                    get["grad_column"],
+                                    code.address(sums, vector * of_vector),
+                                    get["channels"] - channel,
+                                )
+                            x.set(code.address(x.get(), get["x_column"] * height))
+                            grad.set(code.address(grad.get(), get["grad_column"] * height))
         return program.text()
 
     def load(self) -> int:

@@ -176,7 +176,7 @@ class MultiplyForm:
                     full = get["channel_blocks"] - 1
 
                     def blocks(do: Callable[[Int, int, Int], None]) -> None:
-                        """Do something for each block of channels: its number, its vectors, floats of the last one."""
+                        """Do something for each block of channels: its number, vectors, floats of the last one."""
                         with code.loop(first_block, code.minimum(end_block, full)) as b:
                             do(b, self.vectors, self.lanes)
                         with code.when(end_block > full):

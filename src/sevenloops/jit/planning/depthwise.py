@@ -12,13 +12,20 @@ from sevenloops.jit.depthwise import HEIGHTS, DepthwiseForm, DepthwiseGradientFo
 from sevenloops.jit.ending import NOTHING, Ending
 from sevenloops.jit.planning.packing import WeightPlaces
 from sevenloops.jit.planning.tiling import Tiling, heights
-from sevenloops.jit.planning.view import Source, block_arguments, blocks, first_seen, runs, view
+from sevenloops.jit.planning.view import (
+    Blocks,
+    Source,
+    View,
+    block_arguments,
+    blocks,
+    first_seen,
+    runs,
+    view,
+)
 
 __all__ = ["Depthwise", "as_layer", "is_depthwise", "prepare", "prepare_gradient"]
 
 _ROWS = 8  # pixels of a tile: enough sums to hide the latency of a multiply-add
-_TAPS = 12  # sums kept in registers together
-_PIXELS = 128  # of a gradient's block: sums are read and written once per block
 
 
 def is_depthwise(s: Source) -> bool:
@@ -72,18 +79,7 @@ def prepare(s: Source, ending: Ending = NOTHING) -> Depthwise:
     b = blocks(s, v, _ROWS, 4 * s.threads if s.threads > 1 else 1)
     r = runs(s, v, b)
     parts, in_part = _parts(tiling.blocks, b.total, s.threads)
-    inner = heights(b.columns, _ROWS) if b.column_blocks > 1 else ()
-    last = heights(v.columns.size - (b.column_blocks - 1) * b.columns, _ROWS)
-    distinct = sorted({height for height, _ in (*inner, *last)}, reverse=True)
-    offsets = s.columns.offsets
-    dilation = offsets[1] - offsets[0] if len(offsets) > 1 else 1
-    beside = v.strip is not None or v.columns.x == s.columns.stride * s.columns.x_stride
-    advance = (s.columns.advance if v.strip else s.columns.stride) if beside else 0
-    counts = {
-        f"{where}_{i}": dict(cut).get(distinct[i], 0) if i < len(distinct) else 0
-        for where, cut in (("inner", inner), ("last", last))
-        for i in range(HEIGHTS)
-    }
+    shape, counts = _tiles(s, v, b)
     values = {
         "parts": parts,
         "vectors": tiling.blocks,
@@ -97,9 +93,7 @@ def prepare(s: Source, ending: Ending = NOTHING) -> Depthwise:
         "out_column": v.columns.out,
     }
     return Depthwise(
-        form=DepthwiseForm(
-            s.itemsize, tiling.lanes, tuple(distinct), len(offsets), advance, dilation, v.strip, ending
-        ),
+        form=DepthwiseForm(s.itemsize, tiling.lanes, *shape, v.strip, ending),
         values=values,
         segments=np.array(r.segments, np.int64).reshape(-1),
         scratch=r.strip_floats * s.threads,
@@ -114,29 +108,30 @@ def prepare(s: Source, ending: Ending = NOTHING) -> Depthwise:
 def prepare_gradient(s: Source) -> Depthwise:
     """Prepare a weight gradient."""
     v, tiling = view(s), _tiling(s)
-    b = blocks(s, v, _ROWS, 2 * s.threads if s.threads > 1 else 1, _PIXELS)
+    b = blocks(s, v, _ROWS, 2 * s.threads if s.threads > 1 else 1)
     r = runs(s, v, b)
     slices = min(s.threads, b.total)
     blocks_in_slice = ceil(b.total / slices)
     slices = ceil(b.total / blocks_in_slice)
     parts, in_part = _parts(tiling.blocks, slices, s.threads)
-    bundles = ceil(s.terms / _TAPS)
-    bundle = ceil(s.terms / bundles)
+    shape, counts = _tiles(s, v, b)
     values = {
         "parts": parts,
         "vectors": tiling.blocks,
         "vectors_in_part": in_part,
         "blocks_in_slice": blocks_in_slice,
         "blocks": b.total,
+        "tap_rows": len(s.rows.offsets),
         "taps": s.terms,
         **block_arguments(s, v, b, r),
+        **counts,
         "grad_image": v.images.out,
         "grad_row": v.rows.out,
         "grad_column": v.columns.out,
         "sum_slice": s.terms * tiling.padded,
     }
     return Depthwise(
-        form=DepthwiseGradientForm(s.itemsize, tiling.lanes, bundle, s.terms - (bundles - 1) * bundle, v.strip),
+        form=DepthwiseGradientForm(s.itemsize, tiling.lanes, *shape, v.strip),
         values=values,
         segments=np.array(r.segments, np.int64).reshape(-1),
         scratch=r.strip_floats * s.threads,
@@ -145,6 +140,23 @@ def prepare_gradient(s: Source) -> Depthwise:
         x_offset=first_seen(s, v),
         tiling=tiling,
     )
+
+
+def _tiles(s: Source, v: View, b: Blocks) -> tuple[tuple[tuple[int, ...], int, int, int], dict[str, int]]:
+    """Return the heights of tiles, taps in a row, advance and dilation; and how many tiles there are in a block."""
+    inner = heights(b.columns, _ROWS) if b.column_blocks > 1 else ()
+    last = heights(v.columns.size - (b.column_blocks - 1) * b.columns, _ROWS)
+    distinct = sorted({height for height, _ in (*inner, *last)}, reverse=True)
+    counts = {
+        f"{where}_{i}": dict(cut).get(distinct[i], 0) if i < len(distinct) else 0
+        for where, cut in (("inner", inner), ("last", last))
+        for i in range(HEIGHTS)
+    }
+    offsets = s.columns.offsets
+    dilation = offsets[1] - offsets[0] if len(offsets) > 1 else 1
+    beside = v.strip is not None or v.columns.x == s.columns.stride * s.columns.x_stride
+    advance = (s.columns.advance if v.strip else s.columns.stride) if beside else 0
+    return (tuple(distinct), len(offsets), advance, dilation), counts
 
 
 def _parts(vectors: int, items: int, threads: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sevenloops import backends
-from sevenloops.arrays import Array
+from sevenloops.arrays import Array, compute_dtype
 from sevenloops.autograd import is_grad_enabled
 from sevenloops.functional.fused import conv2d_and
 from sevenloops.nn.activation import ReLU, ReLU6
@@ -39,7 +39,7 @@ def run(modules: Iterable[Module], x: Any, residual: Any = None, activation: Mod
     left = list(modules)
     fusing = not is_grad_enabled() and "jit" in backends.usable()
     while left:
-        parts = _parts(left, residual is not None, activation) if fusing else None
+        parts = _parts(left, residual is not None, activation, np.ndim(x) == 4) if fusing else None
         if parts is None:
             x = left.pop(0)(x)
             continue
@@ -72,14 +72,17 @@ class _Parts:
         return conv2d_and(x, self.conv.weight, bias, scale, beside, self.activation, **self.conv.keywords)
 
 
-def _parts(modules: list[Module], adds: bool, last: Module | None) -> _Parts | None:
-    """Return what a convolution that comes first can do, if anything; `last` is the activation at the end."""
+def _parts(modules: list[Module], adds: bool, last: Module | None, batched: bool) -> _Parts | None:
+    """Return what a convolution that comes first can do, if anything; `last` is the activation at the end.
+
+    A batch norm takes no image without a batch axis, and says so.
+    """
     conv = modules[0]
     if type(conv) is not Conv2d or conv.has_hooks or conv.padding_mode != "zeros":
         return None
     parts = _Parts(conv)
     rest = modules[1:]
-    if rest and type(rest[0]) is BatchNorm2d and _is_fixed(rest[0], conv):
+    if batched and rest and type(rest[0]) is BatchNorm2d and _is_fixed(rest[0], conv):
         parts.norm = rest[0]
         parts.count += 1
         rest = rest[1:]
@@ -94,21 +97,27 @@ def _parts(modules: list[Module], adds: bool, last: Module | None) -> _Parts | N
 
 
 def _is_fixed(norm: BatchNorm2d, conv: Conv2d) -> bool:
-    """Return whether a batch norm is a fixed affine map of the channels of a convolution."""
-    return (
-        not norm.training
-        and not norm.has_hooks
-        and norm.running_mean is not None
-        and norm.num_features == conv.out_channels
-        and norm.running_mean.dtype == conv.weight.dtype
+    """Return whether a batch norm is a fixed affine map of the channels of a convolution, of its dtype."""
+    if norm.training or norm.has_hooks or norm.running_mean is None or norm.running_var is None:
+        return False
+    parts = (norm.running_mean, norm.running_var, norm.weight, norm.bias, conv.bias)
+    return norm.num_features == conv.out_channels and all(
+        part is None or (part.dtype == conv.weight.dtype and part.shape == (conv.out_channels,)) for part in parts
     )
 
 
 def _affine(norm: BatchNorm2d, bias: Array | None) -> tuple[Array, Array]:
-    """Return the factor and the summand per channel of a batch norm in evaluation, applied to a sum plus `bias`."""
-    mean, variance = norm.running_mean, norm.running_var
-    scale = 1 / np.sqrt(variance + np.asarray(norm.eps, variance.dtype))  # type: ignore[operator, union-attr]
-    if norm.weight is not None:
-        scale = scale * norm.weight.data
-    shift = -mean * scale if bias is None else (bias - mean) * scale  # type: ignore[operator]
-    return scale, shift if norm.bias is None else shift + norm.bias.data
+    """Return the factor and the summand per channel of a batch norm in evaluation, applied to a sum plus `bias`.
+
+    They are worked out in float64, as the norm does it, and have the dtype in which the convolution computes.
+    """
+    mean, variance = (np.asarray(part, np.float64) for part in (norm.running_mean, norm.running_var))
+    dtype = compute_dtype(norm.running_var.dtype)  # type: ignore[union-attr]
+    with np.errstate(all="ignore"):  # a variance may be 0, negative or infinite
+        scale = 1 / np.sqrt(variance + norm.eps)
+        if norm.weight is not None:
+            scale = scale * norm.weight.data
+        shift = -mean * scale if bias is None else (bias - mean) * scale
+        if norm.bias is not None:
+            shift = shift + norm.bias.data
+        return scale.astype(dtype), shift.astype(dtype)

@@ -72,7 +72,7 @@ class _InvertedResidual(Module):
         self.is_residual = stride == 1 and channels == maps
 
     def forward(self, x: Any) -> Any:
-        if self.conv.has_hooks or not self.is_residual:
+        if type(self.conv) is not Sequential or self.conv.has_hooks or not self.is_residual:
             y = self.conv(x)
             return x + y if self.is_residual else y
         return run(self.conv, x, x)

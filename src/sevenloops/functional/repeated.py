@@ -26,8 +26,8 @@ class Repeated:
     def key(self, arrays: tuple[Any, ...], parameters: tuple[Any, ...]) -> Any:
         """Return what tells calls apart, or None for those that are not remembered.
 
-        They are remembered if the arrays are Tensors or plain arrays, and the parameters numbers, names or tuples of
-        numbers: a list may change, and ``True == 1``.
+        They are remembered if the arrays are Tensors or plain arrays, and aligned, and the parameters numbers, names
+        or tuples of numbers: a list may change, and ``True == 1``.
         """
         parts: list[Any] = []
         for value in arrays:
@@ -39,6 +39,8 @@ class Repeated:
             elif type(value) is np.ndarray:
                 array, needs = value, None
             else:
+                return None
+            if not array.flags.aligned:  # it is copied, though its dtype, shape and strides are those of others
                 return None
             parts.append((needs, array.dtype, array.shape, array.strides))
         for parameter in parameters:

@@ -41,7 +41,8 @@ def used(problem, arrays):
             return sum(sizes) + (0 if bias is None or bias.flags.c_contiguous else bias.nbytes)
         if problem.direction == "input_grad":
             machine.input_grad(grad, weight, out, problem)
-            return sum(sizes) if g.is_whole else max(sizes, default=0)  # phases come one after another
+            together = g.is_whole and weight.flags.c_contiguous  # or phase by phase
+            return sum(sizes) if together else max(sizes, default=0)
         machine.weight_grad(grad, x, out, problem)
         return sum(sizes) + (grad.nbytes if grad.strides[1] != grad.itemsize and grad.shape[1] > 1 else 0)
 

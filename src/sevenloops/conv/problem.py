@@ -49,7 +49,7 @@ class ConvProblem:
     max_workspace: int | None = None
     backends: tuple[str, ...] = ("numpy",)
     exact: bool = False
-    prepared: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    prepared: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def itemsize(self) -> int:

@@ -93,7 +93,7 @@ class _Call:
         self._bytes, self._shared = way.floats * problem.itemsize, way.shared * problem.itemsize
 
     def run(self, **addresses: int) -> None:
-        memory = runtime.empty((self._bytes + LINE,), np.uint8)
+        memory = runtime.empty(((self._bytes + LINE) // 8,), np.float64)
         start = address(memory)
         start += -start % LINE
         arguments = self._type.from_buffer_copy(self._arguments)
@@ -107,7 +107,7 @@ class _Call:
 
 def _call(problem: ConvProblem, source: Array, weight: Array, target: Array, ending: Ending = NOTHING) -> _Call:
     """Return the call for arrays of these strides; `weight` is the result of the weight gradient."""
-    key = (source.strides, weight.strides, target.strides, ending)
+    key = ("winograd", source.strides, weight.strides, target.strides, ending)
     call: _Call | None = problem.prepared.get(key)
     if call is None:
         way = plan(problem, in_floats(source), in_floats(weight), in_floats(target), ending)

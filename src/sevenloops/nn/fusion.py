@@ -8,12 +8,14 @@ classes.
 
 from collections.abc import Iterable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from sevenloops import backends
 from sevenloops.arrays import Array, compute_dtype
 from sevenloops.autograd import is_grad_enabled
+from sevenloops.frozen import is_frozen
 from sevenloops.functional.fused import conv2d_and
 from sevenloops.nn.activation import ReLU, ReLU6
 from sevenloops.nn.conv import Conv2d
@@ -106,8 +108,22 @@ def _is_fixed(norm: BatchNorm2d, conv: Conv2d) -> bool:
     )
 
 
+_kept: "WeakKeyDictionary[BatchNorm2d, tuple[Array | None, Array, tuple[Array, Array]]]" = WeakKeyDictionary()
+
+
 def _affine(norm: BatchNorm2d, bias: Array | None) -> tuple[Array, Array]:
-    """Return the factor and the summand per channel of a batch norm in evaluation, applied to a sum plus `bias`.
+    """Return the factor and the summand per channel of a batch norm in evaluation, applied to a sum plus `bias`."""
+    mean = norm.running_mean
+    if mean is None or not is_frozen(mean):
+        return _worked_out(norm, bias)
+    kept = _kept.get(norm)
+    if kept is None or kept[0] is not bias or kept[1] is not mean:
+        kept = _kept[norm] = (bias, mean, _worked_out(norm, bias))
+    return kept[2]
+
+
+def _worked_out(norm: BatchNorm2d, bias: Array | None) -> tuple[Array, Array]:
+    """Work them out.
 
     They are worked out in float64, as the norm does it, and have the dtype in which the convolution computes.
     """

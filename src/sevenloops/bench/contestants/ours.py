@@ -74,7 +74,7 @@ def _convolution(layer: ConvLayer, direction: Direction, variant: str, algorithm
 
 @lru_cache(maxsize=1)
 def _evaluated(name: str) -> sl.nn.Module:
-    return NETWORKS[name].build().eval()
+    return sl.nn.utils.freeze(NETWORKS[name].build())
 
 
 def _inference(name: str, n: int, variant: str) -> Prepared:

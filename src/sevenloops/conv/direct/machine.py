@@ -49,10 +49,10 @@ def forward(x: Array, weight: Array, out: Array, problem: ConvProblem, epilogue:
             ending,
         )
     if residual is None:
-        call.run(address(x), address(weight), epilogue.bias, address(out), epilogue.scale)
+        call.run(address(x), weight, epilogue.bias, address(out), epilogue.scale)
         return
     residual = like(residual, out)
-    call.run(address(x), address(weight), epilogue.bias, address(out), epilogue.scale, address(residual))
+    call.run(address(x), weight, epilogue.bias, address(out), epilogue.scale, address(residual))
 
 
 def input_grad(grad_output: Array, weight: Array, out: Array, problem: ConvProblem) -> None:
@@ -78,10 +78,10 @@ def input_grad(grad_output: Array, weight: Array, out: Array, problem: ConvProbl
         ]
     if any(call is None for call, _ in calls):
         out[...] = 0
-    x, w, start = address(grad_output), address(weight), address(out)
+    x, start = address(grad_output), address(out)
     for call, first in calls:
         if call is not None:
-            call.run(x, w, None, start + first)
+            call.run(x, weight, None, start + first)
 
 
 def _single_window(grad_output: Array, weight: Array, out: Array, problem: ConvProblem) -> None:

@@ -3,11 +3,13 @@
 import ctypes
 from math import ceil
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
 from sevenloops import runtime
 from sevenloops.arrays import Array
+from sevenloops.frozen import is_frozen
 from sevenloops.jit import depthwise as kernels
 from sevenloops.jit import multiply, pool, weights
 from sevenloops.jit.addresses import address
@@ -98,6 +100,7 @@ class MultiplyCall:
         self._multiply = Call(prepared.form, layout, values, prepared.items, 1, source.threads)
         self._zeros = np.zeros(source.out_channels, dtype)
         self._zero = address(self._zeros)
+        self._kept: dict[int, tuple[ref[Array], Array, int]] = {}
         self._x_offset = prepared.x_offset * source.itemsize
         self._packed_bytes = _lines(way.floats, source.itemsize)
         self._bytes = self._packed_bytes + _lines(prepared.scratch, source.itemsize)
@@ -110,30 +113,46 @@ class MultiplyCall:
     def run(
         self,
         x: int,
-        weight: int,
+        weight: Array,
         bias: Array | None,
         out: int,
         scale: Array | None = None,
         residual: int = 0,
     ) -> None:
-        """Multiply; x, weight, out and residual are the addresses of the arrays' first elements."""
-        memory, start = _workspace(self._bytes)
-        self._pack.run(source=weight, packed=start)
+        """Multiply; x, out and residual are the addresses of the arrays' first elements."""
+        if is_frozen(weight):
+            packed = self._packed_once(weight)
+            memory, scratch = _workspace(self._bytes - self._packed_bytes)
+        else:
+            memory, packed = _workspace(self._bytes)
+            scratch = packed + self._packed_bytes
+            self._pack.run(source=address(weight), packed=packed)
         if bias is not None and not bias.flags.c_contiguous:
             bias = bias.copy()
         if scale is not None and not scale.flags.c_contiguous:
             scale = scale.copy()
         self._multiply.run(
             x=x + self._x_offset,
-            w=start,
+            w=packed,
             start=self._zero if bias is None or scale is not None else address(bias),
             scale=self._zero if scale is None else address(scale),
             bias=self._zero if bias is None else address(bias),
             out=out,
             residual=residual,
-            scratch=start + self._packed_bytes,
+            scratch=scratch,
         )
         del memory
+
+    def _packed_once(self, weight: Array) -> int:
+        """Return where the packed weights of a frozen array are, which are kept for as long as there is the array."""
+        key = id(weight)
+        kept = self._kept.get(key)
+        if kept is None or kept[0]() is not weight:
+            memory, start = _workspace(self._packed_bytes)
+            self._pack.run(source=address(weight), packed=start)
+            drop = self._kept.pop
+            kept = self._kept[key] = (ref(weight, lambda _: drop(key, None)), memory, start)
+        return kept[2]
 
 
 class CorrelateCall:

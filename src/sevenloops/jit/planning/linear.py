@@ -46,7 +46,7 @@ def forward(x: Array, weight: Array, bias: Array | None, out: Array, threads: in
         call.run(x=address(x), w=address(weight), start=address(start), out=address(out))
         return
     product = _product(x.shape, len(weight), xs, ws, outs[0], x.itemsize, threads)
-    product.run(address(x), address(weight), bias, address(out))
+    product.run(address(x), weight, bias, address(out))
 
 
 def input_grad(grad: Array, weight: Array, out: Array, threads: int) -> None:
@@ -55,7 +55,7 @@ def input_grad(grad: Array, weight: Array, out: Array, threads: int) -> None:
     product = _product(
         grad.shape, weight.shape[1], in_floats(grad), (ws[1], ws[0]), in_floats(out)[0], out.itemsize, threads
     )
-    product.run(address(grad), address(weight), None, address(out))
+    product.run(address(grad), weight, None, address(out))
 
 
 def input_grad_workspace(rows: int, outputs: int, inputs: int, itemsize: int, threads: int) -> int:

@@ -253,6 +253,10 @@ class Code:
         """Write a float or a vector; of a vector with a mask only the lanes in it."""
         raise NotImplementedError
 
+    def prefetch(self, pointer: Value, floats: Int = 0, *, write: bool = False) -> None:
+        """Ask for a cache line that will be read or written soon; an address that does not exist does no harm."""
+        raise NotImplementedError
+
     def variable(self, value: Value) -> Variable:
         """Return a new variable with a value to begin with."""
         raise NotImplementedError

@@ -310,6 +310,11 @@ class Function(Code):
             f"call void @{name}({type_} {value.name}, ptr {place.name}, i32 {self.itemsize}, {masks} {mask.name})"
         )
 
+    def prefetch(self, pointer: Value, floats: Int = 0, *, write: bool = False) -> None:
+        place = self.address(pointer, floats)
+        self._declare("void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        self._do(f"call void @llvm.prefetch.p0(ptr {place.name}, i32 {int(write)}, i32 3, i32 1)")
+
     # --- variables, loops, calls ----------------------------------------------------------------------------------
 
     def variable(self, value: Value) -> Variable:

@@ -91,7 +91,17 @@ def define_reader(program: Program, name: str, image: Image, left: Matrix, right
     inside = place.is_inside(code, rows, columns)
     full = channels - channels % lanes
 
+    corner = code.address(source, place.image + place.y * place.row + place.x * place.column)
+    beyond = code.address(corner, place.column * columns)
+
+    def ahead(c: Value) -> None:
+        """Ask for what the next tile reads and this one does not: memory is too far away to wait for."""
+        for y in range(rows):
+            for x in range(image.step[1]):
+                code.prefetch(code.address(beyond, place.row * y + place.column * x), c)
+
     def finish(square: list[list[Value]], c: Value) -> None:
+        ahead(c)
         for i, row in enumerate(multiply_both(code, left, right, square)):
             for j, value in enumerate(row):
                 code.store(value, target, target_product * (i * len(right) + j) + c)
@@ -110,8 +120,7 @@ def define_reader(program: Program, name: str, image: Image, left: Matrix, right
             )
 
     with code.when(inside.equals(1)):
-        first = code.address(source, place.image + place.y * place.row + place.x * place.column)
-        lines = [code.address(first, place.row * y) for y in range(rows)]
+        lines = [code.address(corner, place.row * y) for y in range(rows)]
         with code.loop(0, full, lanes) as c:
             here = [code.address(line, c) for line in lines]
             finish([[code.load(here[y], place.column * x) for x in range(columns)] for y in range(rows)], c)

@@ -18,6 +18,9 @@ __all__ = ["INTEGERS", "Adjacent", "define_weights", "load_kernels", "store_kern
 #: What lies side by side in the weights: the channels of the lanes, the taps of a kernel (row by row), or neither.
 Adjacent: TypeAlias = Literal["lanes", "taps", "none"]
 
+# Terms ahead: adjacent kernels share cache lines; those of the input gradient are far from each other.
+_NEAR, _FAR = 8, 2
+
 #: Strides of the weights in floats.
 INTEGERS = ("w_lane", "w_term", "w_row", "w_column")
 
@@ -42,7 +45,7 @@ def define_weights(
     args, source, scratch, target, target_product, lanes, terms = code.arguments
     strides = [layout.read(code, args, key) for key in INTEGERS]
     rows, columns = len(left[0]), len(right[0])
-    load = load_kernels(code, source, scratch, strides, (rows, columns), adjacent, lanes)
+    load = load_kernels(code, source, scratch, strides, (rows, columns), adjacent, lanes, _FAR if flipped else _NEAR)
     with code.loop(0, terms) as term:
         taps = load(term)
         if flipped:
@@ -63,8 +66,12 @@ def load_kernels(
     size: tuple[int, int],
     adjacent: Adjacent,
     lanes: Value,
+    ahead: int,
 ) -> Callable[[Value], list[Value]]:
-    """Return what writes the loads of a term's kernels: a vector of lanes for each tap, row by row."""
+    """Return what writes the loads of a term's kernels: a vector of lanes for each tap, row by row.
+
+    Kernels so many terms ahead are asked for: the lanes' are in as many places of memory, too many to be foreseen.
+    """
     lane_stride, term_stride, row, column = strides
     rows, columns = size
     taps, width = rows * columns, code.lanes
@@ -84,6 +91,8 @@ def load_kernels(
             found: list[Value] = []
             for first, of_piece in zip(pieces, masks, strict=True):
                 square = [code.load(code.address(here, start), first, m) for start, m in zip(starts, of_piece)]
+                for start in starts:
+                    code.prefetch(code.address(here, term_stride * ahead + start), first)
                 found += code.transpose(square)
             return found[:taps]
         for tap in range(taps):

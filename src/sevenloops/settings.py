@@ -17,11 +17,11 @@ class _Switch:
     def __init__(self, enabled: bool = True) -> None:
         if not isinstance(enabled, bool):
             raise TypeError(f"enabled must be True or False, but got {enabled!r}.")
-        self._before = type(self)._value
+        self._enabled, self._before = enabled, type(self)._value
         type(self)._value = enabled
 
     def __enter__(self) -> None:
-        pass
+        type(self)._value = self._enabled  # it may be entered a second time
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

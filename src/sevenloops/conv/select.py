@@ -75,7 +75,7 @@ class ConvPlan:
             "",
         ]
         rows: list[tuple[str, ...]] = [
-            ("", "algorithm", "on", "predicted", "measured", "GFLOP", "moved", "workspace", "")
+            (" ", "algorithm", "on", "predicted", "measured", "GFLOP", "moved", "workspace", "")
         ]
         rows += self._rows()
         widths = [max(len(row[i]) for row in rows) for i in range(9)]

@@ -128,11 +128,12 @@ def _path(problem: ConvProblem) -> Path:
 def _read(path: Path, names: list[str]) -> dict[str, float] | None:
     """Return the times that a file holds, if it holds those of just these algorithms."""
     try:
-        content = json.loads(path.read_bytes())
-        times = {name: float(seconds) for name, seconds in content["seconds"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        times = json.loads(path.read_bytes())["seconds"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    if sorted(times) != sorted(names) or not all(0 < seconds < float("inf") for seconds in times.values()):
+    if type(times) is not dict or sorted(times) != sorted(names):
+        return None
+    if not all(type(seconds) is float and 0 < seconds < float("inf") for seconds in times.values()):
         return None
     return times
 

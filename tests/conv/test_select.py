@@ -223,7 +223,7 @@ def test_every_algorithm_has_a_row_with_a_reason(problem, direction, bound):
     lines = str(plan).splitlines()
     empty = lines.index("")
     header, rows = lines[empty + 1], lines[empty + 2 :]
-    assert header.split() == ["algorithm", "on", "predicted", "GFLOP", "moved", "workspace"]
+    assert header.split() == ["algorithm", "on", "predicted", "measured", "GFLOP", "moved", "workspace"]
     by_name = {row.split()[1 if row[0] in "*-" else 0]: row for row in rows}
     assert sorted(by_name) == sorted(registry.names())
     assert len(rows) == len(registry.names())

@@ -18,6 +18,7 @@ from sevenloops.jit import target
 from sevenloops.jit.ending import Ending
 from sevenloops.jit.planning import linear
 from sevenloops.jit.planning.calls import CorrelateCall, MultiplyCall, address, in_floats
+from sevenloops.jit.planning.depthwise import is_depthwise
 
 __all__ = ["cost", "forward", "input_grad", "refusal", "weight_grad"]
 
@@ -158,6 +159,7 @@ def cost(problem: ConvProblem) -> Cost:
         if g.is_whole:
             product = linear.input_grad_workspace(g.batch, g.out_channels, prod(g.weight_shape[1:]), size, threads)
             space = max(space, prod(g.x_shape) * size + product)
+            sources = [layer_source(g, x, weight, out_last, size, threads)[0]]  # which takes as long
     else:
         copied = 0 if problem.channels_last else prod(g.out_shape) * size
         sources = [layer_source(g, x, weight, out_last, size, threads)[0]]
@@ -165,9 +167,10 @@ def cost(problem: ConvProblem) -> Cost:
     lanes = target.current().vector_bytes // size
     seconds = 0.0
     for s in sources:
-        channels = -(-s.out_group // (lanes // 2)) * (lanes // 2)
+        vector = 1 if is_depthwise(s) else lanes // 2  # half vectors at least, of a group's channels
+        channels = -(-s.out_group // vector) * vector
         flops = 2 * s.images * s.rows.outputs * s.columns.outputs * s.terms * channels * s.groups
-        seconds += flops / (_FLOPS * threads * lanes / 16) + _CALL_SECONDS
+        seconds += flops / (_FLOPS * s.threads * lanes * size / 64) + _CALL_SECONDS
     moved = float(size * (prod(g.x_shape) + prod(g.out_shape)) + 2 * copied + 2 * space)
     if problem.direction == "forward":
         space += g.out_channels * size  # a bias whose channels are not adjacent is copied

@@ -1,6 +1,7 @@
 """Pooling in machine code: bit for bit the maxima of NumPy's kernels, and their averages but for rounding."""
 
 import random
+from math import prod
 
 import numpy as np
 import pytest
@@ -79,6 +80,13 @@ def check(geometry, names, last, dtype):
             with guarded(x.shape, dtype, order(x.ndim, last)) as by_x:
                 find("max_pool", "input_grad")(gl, indices, geometry, by_x)
                 np.testing.assert_allclose(by_x, dx, rtol=1e-5, atol=1e-6)
+        small = np.min_scalar_type(-prod(geometry.input_size))
+        with guarded(shape, small, order(len(shape), last)) as indices:
+            find("max_pool", "forward")(xl, geometry, out, indices)
+            np.testing.assert_array_equal(indices, places)
+            by_x = np.empty_like(xl)
+            find("max_pool", "input_grad")(gl, indices, geometry, by_x)
+            np.testing.assert_allclose(by_x, dx, rtol=1e-5, atol=1e-6)
         out[...] = 0
         find("max_pool", "forward")(xl, geometry, out, None)
         np.testing.assert_array_equal(out, maxima)

@@ -197,16 +197,18 @@ class Code:
         """Read floats from the places (bits, not negative) of the lanes in the mask; the others are zero."""
         raise NotImplementedError
 
-    def gather_ints(self, pointer: Value, places: Value, mask: Value) -> Value:
-        """Read likewise from an array of 64-bit integers, and return what of them fits into bits."""
+    def gather_ints(self, pointer: Value, places: Value, mask: Value, size: int = 8) -> Value:
+        """Read likewise from an array of integers of `size` bytes, and return what of them fits into bits."""
         raise NotImplementedError
 
-    def load_ints(self, pointer: Value, place: Int = 0, mask: Value | None = None) -> Value:
-        """Read from an array of 64-bit integers, and return what of them fits into bits."""
+    def load_ints(self, pointer: Value, place: Int = 0, mask: Value | None = None, size: int = 8) -> Value:
+        """Read from an array of integers of `size` bytes, and return what of them fits into bits."""
         raise NotImplementedError
 
-    def store_ints(self, bits: Value, pointer: Value, place: Int = 0, mask: Value | None = None) -> None:
-        """Write bits, which are integers with a sign, to an array of 64-bit integers."""
+    def store_ints(
+        self, bits: Value, pointer: Value, place: Int = 0, mask: Value | None = None, size: int = 8
+    ) -> None:
+        """Write bits, which are integers with a sign, to an array of integers of `size` bytes."""
         raise NotImplementedError
 
     def store_int(self, number: Value, pointer: Value, place: Int = 0) -> None:
@@ -229,8 +231,8 @@ class Code:
         """Return the address that many floats further on."""
         raise NotImplementedError
 
-    def address_of_int(self, pointer: Value, place: Int) -> Value:
-        """Return the address of one of an array's 64-bit integers."""
+    def address_of_int(self, pointer: Value, place: Int, size: int = 8) -> Value:
+        """Return the address of one of an array's integers of `size` bytes."""
         raise NotImplementedError
 
     def load(self, pointer: Value, floats: Int = 0, mask: Value | None = None) -> Value:

@@ -180,48 +180,52 @@ class Function(Code):
     def gather(self, pointer: Value, places: Value, mask: Value) -> Value:
         return self._gather("vector", self._types["real"], pointer, places, mask)
 
-    def gather_ints(self, pointer: Value, places: Value, mask: Value) -> Value:
-        return self._narrow(self._gather("bits", "i64", pointer, places, mask))
+    def gather_ints(self, pointer: Value, places: Value, mask: Value, size: int = 8) -> Value:
+        return self._as_bits(self._gather("bits", f"i{8 * size}", pointer, places, mask), size)
 
     def _gather(self, kind: Kind, element: str, pointer: Value, places: Value, mask: Value) -> Value:
         vector, pointers = f"<{self.lanes} x {element}>", f"<{self.lanes} x ptr>"
         at = self._emit(
             "pointer", f"getelementptr {element}, ptr {pointer.name}, {self._types['bits']} {places.name}"
         )
-        letter = {"float": "f32", "double": "f64", "i64": "i64"}[element]
+        letter = {"float": "f32", "double": "f64"}.get(element, element)
         name, masks = f"llvm.masked.gather.v{self.lanes}{letter}.v{self.lanes}p0", self._types["mask"]
         self._declare(f"{vector} @{name}({pointers}, i32, {masks}, {vector})")
-        size = 8 if element == "i64" else self.itemsize
+        size = int(element[1:]) // 8 if element[0] == "i" else self.itemsize
         given = f"{pointers} {at.name}, i32 {size}, {masks} {mask.name}, {vector} zeroinitializer"
         return self._emit(kind, f"call {vector} @{name}({given})")
 
-    def _narrow(self, wide: Value) -> Value:
-        if self.itemsize == 8:
-            return wide
-        return self._emit("bits", f"trunc <{self.lanes} x i64> {wide.name} to {self._types['bits']}")
+    def _as_bits(self, integers: Value, size: int) -> Value:
+        """Return integers of `size` bytes as bits."""
+        if size == self.itemsize:
+            return integers
+        how, given = "trunc" if size > self.itemsize else "sext", f"<{self.lanes} x i{8 * size}>"
+        return self._emit("bits", f"{how} {given} {integers.name} to {self._types['bits']}")
 
-    def load_ints(self, pointer: Value, place: Int = 0, mask: Value | None = None) -> Value:
-        wide = f"<{self.lanes} x i64>"
-        source = self._place(pointer, "i64", place)
+    def load_ints(self, pointer: Value, place: Int = 0, mask: Value | None = None, size: int = 8) -> Value:
+        vector = f"<{self.lanes} x i{8 * size}>"
+        source = self.address_of_int(pointer, place, size)
         if mask is None:
-            return self._narrow(self._emit("bits", f"load {wide}, ptr {source.name}, align 8"))
-        name, masks = f"llvm.masked.load.v{self.lanes}i64.p0", self._types["mask"]
-        self._declare(f"{wide} @{name}(ptr, i32, {masks}, {wide})")
-        given = f"ptr {source.name}, i32 8, {masks} {mask.name}, {wide} zeroinitializer"
-        return self._narrow(self._emit("bits", f"call {wide} @{name}({given})"))
+            return self._as_bits(self._emit("bits", f"load {vector}, ptr {source.name}, align {size}"), size)
+        name, masks = f"llvm.masked.load.v{self.lanes}i{8 * size}.p0", self._types["mask"]
+        self._declare(f"{vector} @{name}(ptr, i32, {masks}, {vector})")
+        given = f"ptr {source.name}, i32 {size}, {masks} {mask.name}, {vector} zeroinitializer"
+        return self._as_bits(self._emit("bits", f"call {vector} @{name}({given})"), size)
 
-    def store_ints(self, bits: Value, pointer: Value, place: Int = 0, mask: Value | None = None) -> None:
-        wide = f"<{self.lanes} x i64>"
-        value = bits
-        if self.itemsize == 4:
-            value = self._emit("bits", f"sext {self._types['bits']} {bits.name} to {wide}")
-        target = self._place(pointer, "i64", place)
+    def store_ints(
+        self, bits: Value, pointer: Value, place: Int = 0, mask: Value | None = None, size: int = 8
+    ) -> None:
+        vector, value = f"<{self.lanes} x i{8 * size}>", bits
+        if size != self.itemsize:
+            how = "sext" if size > self.itemsize else "trunc"
+            value = self._emit("bits", f"{how} {self._types['bits']} {bits.name} to {vector}")
+        target = self.address_of_int(pointer, place, size)
         if mask is None:
-            self._do(f"store {wide} {value.name}, ptr {target.name}, align 8")
+            self._do(f"store {vector} {value.name}, ptr {target.name}, align {size}")
             return
-        name, masks = f"llvm.masked.store.v{self.lanes}i64.p0", self._types["mask"]
-        self._declare(f"void @{name}({wide}, ptr, i32, {masks})")
-        self._do(f"call void @{name}({wide} {value.name}, ptr {target.name}, i32 8, {masks} {mask.name})")
+        name, masks = f"llvm.masked.store.v{self.lanes}i{8 * size}.p0", self._types["mask"]
+        self._declare(f"void @{name}({vector}, ptr, i32, {masks})")
+        self._do(f"call void @{name}({vector} {value.name}, ptr {target.name}, i32 {size}, {masks} {mask.name})")
 
     def store_int(self, number: Value, pointer: Value, place: Int = 0) -> None:
         self._do(f"store i64 {number.name}, ptr {self._place(pointer, 'i64', place).name}, align 8")
@@ -274,8 +278,8 @@ class Function(Code):
     def address(self, pointer: Value, floats: Int) -> Value:
         return self._place(pointer, self._types["real"], floats)
 
-    def address_of_int(self, pointer: Value, place: Int) -> Value:
-        return self._place(pointer, "i64", place)
+    def address_of_int(self, pointer: Value, place: Int, size: int = 8) -> Value:
+        return self._place(pointer, f"i{8 * size}", place)
 
     def load(self, pointer: Value, floats: Int = 0, mask: Value | None = None) -> Value:
         place, vector = self.address(pointer, floats), self._types["vector"]

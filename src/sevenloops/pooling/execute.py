@@ -4,6 +4,7 @@ Arrays here are canonical: channels first in shape, any strides, checked by thei
 operation it is; `algorithm` is a rung of the ladder, and adaptive pooling has none to choose from.
 """
 
+from math import prod
 from typing import TypeAlias
 
 import numpy as np
@@ -23,11 +24,17 @@ KERNELS = (algorithms, adaptive)  # importing them fills the tables
 
 
 def max_forward(
-    x: Array, geometry: Geometry, algorithm: str, with_indices: bool, channels_last: bool
+    x: Array, geometry: Geometry, algorithm: str, with_indices: bool, channels_last: bool, small: bool = False
 ) -> tuple[Array, Array | None]:
-    """Return the maxima of (N, C, *spatial), and their positions if they are wanted."""
+    """Return the maxima of (N, C, *spatial), and their positions if they are wanted.
+
+    If they may be `small` they are integers of as few bytes as will do, where the kernel can write such.
+    """
     out = allocate(geometry.out_shape, compute_dtype(x.dtype), channels_last)
-    indices = allocate(geometry.out_shape, np.dtype(np.int64), channels_last) if with_indices else None
+    kind = np.dtype(np.int64)
+    if small and _in_machine_code(geometry, algorithm):
+        kind = np.min_scalar_type(-prod(geometry.input_size))
+    indices = allocate(geometry.out_shape, kind, channels_last) if with_indices else None
     if out.size:
         kernel = _kernel("max_pool", "forward", geometry, algorithm)
         kernel(x.astype(out.dtype, copy=False), geometry, out, indices)
@@ -37,10 +44,12 @@ def max_forward(
 def max_input_grad(
     grad_output: Array, indices: Array, geometry: Geometry, algorithm: str, channels_last: bool
 ) -> Array:
-    """Return the gradient (N, C, *spatial) of the input, from the positions of the maxima."""
+    """Return the gradient (N, C, *spatial) of the input, from the positions of the maxima, integers of any size."""
     out = allocate(geometry.x_shape, compute_dtype(grad_output.dtype), channels_last)
     if grad_output.size:
         kernel = _kernel("max_pool", "input_grad", geometry, algorithm)
+        if not _in_machine_code(geometry, algorithm):
+            indices = indices.astype(np.int64, copy=False)
         kernel(grad_output.astype(out.dtype, copy=False), indices, geometry, out)
     else:
         out.fill(0)
@@ -89,6 +98,12 @@ def _kernel(
     if isinstance(geometry, AdaptiveGeometry):
         return backends.find(f"adaptive_{operation}", direction)
     return registry.kernel(operation, direction, algorithm)
+
+
+def _in_machine_code(geometry: Geometry, algorithm: str) -> bool:
+    """Return whether the kernels are those of machine code, which take indices of any size."""
+    there = isinstance(geometry, AdaptiveGeometry) or algorithm == registry.MACHINE_CODE
+    return there and backends.usable()[0] == "jit"
 
 
 def _divisor(

@@ -7,7 +7,18 @@ from typing import Literal, TypeAlias
 from sevenloops import backends
 from sevenloops.errors import UnknownAlgorithmError
 
-__all__ = ["AUTO", "Direction", "Operation", "PoolAlgorithm", "PoolKernel", "kernel", "names", "register", "resolve"]
+__all__ = [
+    "AUTO",
+    "MACHINE_CODE",
+    "Direction",
+    "Operation",
+    "PoolAlgorithm",
+    "PoolKernel",
+    "kernel",
+    "names",
+    "register",
+    "resolve",
+]
 
 Operation: TypeAlias = Literal["max_pool", "avg_pool"]
 Direction: TypeAlias = Literal["forward", "input_grad"]

@@ -59,7 +59,8 @@ def _max_forward(
 ) -> tuple[Any, Any]:
     entered = form.enter(x)
     last = form.has_channels_last(entered)
-    y, indices = execute.max_forward(entered, geometry, algorithm, return_indices or keep_indices, last)
+    wanted = return_indices or keep_indices
+    y, indices = execute.max_forward(entered, geometry, algorithm, wanted, last, small=not return_indices)
     if indices is None or not return_indices:
         return form.leave(y), (indices, last)
     return (form.leave(y), form.leave(indices)), (indices, last)
@@ -68,6 +69,8 @@ def _max_forward(
 def _max_keep(saved: tuple[Array, bool], needs: tuple[bool, ...]) -> tuple[Array, bool]:
     """Keep a copy, since whoever is given the indices may write to them, and in 2 bytes each where that is enough."""
     indices, last = saved
+    if indices.dtype != np.int64:  # which nobody else has
+        return saved
     return indices.astype(np.min_scalar_type(-1 - int(indices.max(initial=0)))), last
 
 
@@ -82,8 +85,7 @@ def _max_vjp(
     **_: Any,
 ) -> tuple[Array]:
     indices, last = saved
-    positions = indices.astype(np.int64, copy=False)
-    return (form.leave(execute.max_input_grad(form.enter(grad), positions, geometry, algorithm, last)),)
+    return (form.leave(execute.max_input_grad(form.enter(grad), indices, geometry, algorithm, last)),)
 
 
 def _avg_forward(

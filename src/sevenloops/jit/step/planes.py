@@ -25,15 +25,16 @@ ARGUMENTS = Layout(
 
 @dataclass(frozen=True, slots=True)
 class PlaneForm:
-    """A kernel for one task."""
+    """A kernel for one task; indices have `index_size` bytes."""
 
     task: Task
     itemsize: int
+    index_size: int = 8
 
     @property
     def name(self) -> str:
         """A name of its own for each kernel."""
-        return f"pool_{self.task.replace(' ', '_')}_planes_f{8 * self.itemsize}"
+        return f"pool_{self.task.replace(' ', '_')}_planes_f{8 * self.itemsize}_i{8 * self.index_size}"
 
     def load(self) -> int:
         """Return the address of the kernel."""
@@ -50,7 +51,7 @@ class PlaneForm:
             plane["x"] = code.address(get["x"], item * get["inputs"])
             plane["out"] = code.address(get["out"], item * get["outputs"])
             which = get["inputs"] if self.task == "sum of chosen" else get["outputs"]
-            plane["indices"] = code.address_of_int(get["indices"], item * which)
+            plane["indices"] = code.address_of_int(get["indices"], item * which, self.index_size)
             for i, mask in code.tiles(get["outputs"]):
                 self._outputs(code, plane, i, mask)
         return program.text()
@@ -88,7 +89,7 @@ class PlaneForm:
             result = result / by.get()
         code.store(result, get["out"], i, mask)
         if self.task == "argmax":
-            code.store_ints(place.get(), get["indices"], i, mask)
+            code.store_ints(place.get(), get["indices"], i, mask, self.index_size)
 
     def _term(
         self, code: Code, get: dict[str, Value], value: Value, position: Value, inside: Value, own: Value
@@ -97,7 +98,7 @@ class PlaneForm:
             by = code.gather(get["divisor"], position, inside)
             return value / code.select(inside, by, code.vector(1.0))
         if self.task == "sum of chosen":
-            chosen = code.gather_ints(get["indices"], position, inside)
+            chosen = code.gather_ints(get["indices"], position, inside, self.index_size)
             chosen_here = code.select(inside, chosen.equals(own), code.first_lanes(0))
             return code.select(chosen_here, value, code.zero())
         return value

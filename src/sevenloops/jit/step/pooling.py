@@ -77,7 +77,7 @@ def _fits(arrays: Sequence[Array], geometry: PoolGeometry | AdaptiveGeometry) ->
     dtype = arrays[0].dtype
     if geometry.axes > 2 or dtype.char not in "fd" or not dtype.isnative or prod(geometry.input_size) > _MOST:
         return None
-    if any(a.dtype != dtype for a in arrays if a.dtype != np.int64):
+    if any(a.dtype != dtype for a in arrays if a.dtype.kind != "i"):
         return None
     return _channels_last(arrays)
 
@@ -125,6 +125,7 @@ def _run(
         "divisor": 0 if divisor is None else address(divisor),
         "divisor_step": int(divisor is not None and divisor.size > 1),
     }
+    index_size = 8 if indices is None else indices.itemsize
     threads = runtime.get_num_threads() if max(x.size, out.size) > _ALONE else 1
     images, channels = x.shape[:2]
     in_rows, in_columns = (1, *x.shape[2:])[-2:]
@@ -142,7 +143,7 @@ def _run(
             "column_step": column_step,
         }
         items = images * len(rows)
-        kernel, args = WindowForm(task, x.itemsize).load(), ARGUMENTS.pack(values)
+        kernel, args = WindowForm(task, x.itemsize, index_size).load(), ARGUMENTS.pack(values)
     else:
         first, rows, columns, most_rows, most_columns = _plane(geometry, backward, x.itemsize)
         values |= {
@@ -157,7 +158,7 @@ def _run(
             "column_step": column_step,
         }
         items = images * channels
-        kernel, args = PlaneForm(task, x.itemsize).load(), PLANE_ARGUMENTS.pack(values)
+        kernel, args = PlaneForm(task, x.itemsize, index_size).load(), PLANE_ARGUMENTS.pack(values)
     pool.run(kernel, args, items, max(1, items // (8 * threads)), threads)
 
 
@@ -167,10 +168,13 @@ def _otherwise(operation: str, direction: str, geometry: Any, *arguments: Any) -
 
 
 def max_forward(x: Array, geometry: PoolGeometry | AdaptiveGeometry, out: Array, indices: Array | None) -> None:
-    """Write the maximum of each window, and its position in the plane if `indices` are given."""
+    """Write the maximum of each window, and its position in the plane to `indices` (integers of any size), if any."""
     last = _fits([x, out] if indices is None else [x, out, indices], geometry)
     if last is None:
-        _otherwise("max_pool", "forward", geometry, x, geometry, out, indices)
+        wide = None if indices is None else indices if indices.dtype == np.int64 else indices.astype(np.int64)
+        _otherwise("max_pool", "forward", geometry, x, geometry, out, wide)
+        if indices is not None and wide is not None and wide is not indices:
+            indices[...] = wide
         return
     _run("max" if indices is None else "argmax", x, out, last, geometry, False, indices)
 
@@ -179,11 +183,12 @@ def max_input_grad(grad_output: Array, indices: Array, geometry: PoolGeometry | 
     """Add each gradient to the position of its maximum."""
     last = _fits([grad_output, indices, out], geometry)
     if last is None:
-        _otherwise("max_pool", "input_grad", geometry, grad_output, indices, geometry, out)
+        _otherwise("max_pool", "input_grad", geometry, grad_output, indices.astype(np.int64), geometry, out)
         return
     if _steps(geometry) == (1, 1):
         _run("sum of chosen", grad_output, out, last, geometry, True, indices)
         return
+    indices = np.ascontiguousarray(indices, np.int64) if not last else indices.astype(np.int64, copy=False)
     images, channels = out.shape[:2]
     items, width = (images, channels) if last else (images * channels, 1)
     args = SCATTER_ARGUMENTS.pack(

@@ -31,15 +31,16 @@ _VECTORS = 4
 
 @dataclass(frozen=True, slots=True)
 class WindowForm:
-    """A kernel for one task."""
+    """A kernel for one task; indices have `index_size` bytes."""
 
     task: Task
     itemsize: int
+    index_size: int = 8
 
     @property
     def name(self) -> str:
         """A name of its own for each kernel."""
-        return f"pool_{self.task.replace(' ', '_')}_last_f{8 * self.itemsize}"
+        return f"pool_{self.task.replace(' ', '_')}_last_f{8 * self.itemsize}_i{8 * self.index_size}"
 
     def load(self) -> int:
         """Return the address of the kernel."""
@@ -61,9 +62,10 @@ class WindowForm:
                 box = _Box(
                     code=code,
                     task=self.task,
+                    index_size=self.index_size,
                     get=get,
                     x=code.address(get["x"], x_image),
-                    chosen=code.address_of_int(get["indices"], x_image),
+                    chosen=code.address_of_int(get["indices"], x_image, self.index_size),
                     first_row=code.load_int(get["rows"], row * 2),
                     rows=code.load_int(get["rows"], row * 2 + 1),
                     first_column=code.load_int(get["columns"], column * 2),
@@ -86,6 +88,7 @@ class _Box:
 
     code: Code
     task: Task
+    index_size: int
     get: dict[str, Value]
     x: Value
     chosen: Value
@@ -127,15 +130,15 @@ class _Box:
                 result = result / self._divisor(self.position)
             code.store(result, get["out"], self.out + channel, mask)
             if places:
-                code.store_ints(places[i].get(), get["indices"], self.out + channel, mask)
+                code.store_ints(places[i].get(), get["indices"], self.out + channel, mask, self.index_size)
 
     def _term(self, value: Value, position: Value, place: Value, mask: Value | None) -> Value:
         code = self.code
         if self.task == "sum of shares":
             return value / self._divisor(position)
         if self.task == "sum of chosen":
-            is_chosen = code.load_ints(self.chosen, place, mask).equals(code.spread_bits(self.position))
-            return code.select(is_chosen, value, code.zero())
+            chosen = code.load_ints(self.chosen, place, mask, self.index_size)
+            return code.select(chosen.equals(code.spread_bits(self.position)), value, code.zero())
         return value
 
     def _divisor(self, position: Value) -> Value:

@@ -21,6 +21,7 @@ _MACHINE_CODE = {
     "piecewise": (
         *("relu", "leaky_relu", "hardtanh", "threshold", "softshrink", "hardshrink", "hardsigmoid", "hardswish"),
     ),
+    "row_calls": ("softmax", "softmin", "log_softmax"),
     "smooth": (
         *("tanh", "tanhshrink", "softsign", "sigmoid", "logsigmoid", "softplus", "elu", "silu", "mish"),
         *("gelu", "gelu_tanh", "erf"),

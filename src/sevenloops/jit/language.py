@@ -227,6 +227,10 @@ class Code:
         """Return the sum of a vector's lanes, a float."""
         raise NotImplementedError
 
+    def largest_lane(self, vector: Value) -> Value:
+        """Return the largest of a vector's lanes, a float; what is not a number is passed over."""
+        raise NotImplementedError
+
     def address(self, pointer: Value, floats: Int) -> Value:
         """Return the address that many floats further on."""
         raise NotImplementedError

@@ -268,6 +268,12 @@ class Function(Code):
             "real", f"call reassoc {real} @{name}({real} {zero}, {self._types['vector']} {vector.name})"
         )
 
+    def largest_lane(self, vector: Value) -> Value:
+        real = self._types["real"]
+        name = f"llvm.vector.reduce.fmax.{self._suffix}"
+        self._declare(f"{real} @{name}({self._types['vector']})")
+        return self._emit("real", f"call {real} @{name}({self._types['vector']} {vector.name})")
+
     # --- memory ---------------------------------------------------------------------------------------------------
 
     def _place(self, pointer: Value, type_: str, offset: Int) -> Value:

@@ -17,6 +17,7 @@ for _module in (classes, pointwise):
                 if _function is not None:
                     _kernel = in_blocks(_function) if _module is pointwise else _function
                     backends.register(_name, _direction, "numpy", _kernel)
+backends.register("class_cross_entropy", "forward", "jit", "sevenloops.jit.step.row_calls:class_cross_entropy")
 
 
 def kernel(name: str, direction: str) -> Callable[..., Any]:

@@ -17,6 +17,8 @@ for _direction, _name in ("statistics", "statistics"), ("forward", "normalise"),
     backends.register("channel_norm", _direction, "jit", f"sevenloops.jit.step.channels:{_name}")
 backends.register("row_norm", "forward", "numpy", normalise_rows)
 backends.register("row_norm", "gradient", "numpy", normalise_rows_grad)
+backends.register("row_norm", "forward", "jit", "sevenloops.jit.step.row_calls:normalise_rows")
+backends.register("row_norm", "gradient", "jit", "sevenloops.jit.step.row_calls:normalise_rows_grad")
 backends.register("local_response_norm", "forward", "numpy", local_response)
 backends.register("local_response_norm", "gradient", "numpy", local_response_grad)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sevenloops import runtime
 from sevenloops.arrays import Array
 from sevenloops.autograd.operation import Operation
 from sevenloops.pairs import combined
@@ -245,9 +246,15 @@ def _accumulate(leaf: "Tensor", share: Array, private: bool) -> None:
         return
     with _leaves:  # threads may train the same leaves, and reading and writing back are two steps
         if leaf.grad is None:
-            leaf.grad = share if private else np.array(share)
+            leaf.grad = share if private else _copied(share)
         else:
             leaf.grad += share
+
+
+def _copied(share: Array) -> Array:
+    copy = runtime.empty_like(share)
+    np.copyto(copy, share)
+    return copy
 
 
 def _is_private(share: Array, index: int, grads: Any, grad: Array) -> bool:

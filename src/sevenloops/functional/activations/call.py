@@ -38,6 +38,10 @@ def gradient(kernels: str, grad: Array, saved: Array, needs: tuple[bool, ...], *
 def run(kernels: str, direction: str, *arrays: Array, like: Array | None = None, **attributes: Any) -> Array:
     """Run a kernel; the result has the shape and memory order of `like`, or else of the last array."""
     dtype = arrays[0].dtype
+    if arrays[-1].ndim and dtype.char in "fd":  # nothing to widen, no axis to add
+        out = runtime.empty_like(arrays[-1] if like is None else like)
+        kernel(kernels, direction)(*arrays, out, **attributes)
+        return out
     wide = compute_dtype(dtype)
     out = runtime.empty_like(arrays[-1] if like is None else like, wide)
     wides = [array.astype(wide, copy=False) for array in arrays]

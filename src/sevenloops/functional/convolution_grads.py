@@ -63,7 +63,8 @@ def _weight_grad(
         geometry = ConvGeometry.from_weight_grad(
             form.shape(grad.shape), form.shape(array.shape), kernel_size, layout=form.layout, **parameters
         )
-        plan = options.plan(form, geometry, "weight_grad", array)
+        # The order of one channel's memory is open; that of the gradient is then the call's.
+        plan = options.plan(form, geometry, "weight_grad", array if geometry.in_channels > 1 else grad)
         _weight_grads.keep(key, (form, plan), given, [grad, array])
     else:
         form, plan = known

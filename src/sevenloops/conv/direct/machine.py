@@ -7,8 +7,6 @@ its sums, and a copy of grad_output where its channels are not adjacent.
 
 from math import prod
 
-import numpy as np
-
 from sevenloops import runtime
 from sevenloops.arrays import Array
 from sevenloops.conv.cost import Cost
@@ -19,6 +17,7 @@ from sevenloops.jit.ending import Ending
 from sevenloops.jit.planning import linear
 from sevenloops.jit.planning.calls import CorrelateCall, MultiplyCall, address, in_floats
 from sevenloops.jit.planning.depthwise import is_depthwise
+from sevenloops.jit.repack import channels_last
 
 __all__ = ["cost", "forward", "input_grad", "refusal", "weight_grad"]
 
@@ -30,6 +29,9 @@ def refusal(problem: ConvProblem) -> str | None:
     return None
 
 
+# Up to so many channels, inputs are read in whatever order they lie in: the taps of a row of the kernel make runs.
+_FEW = 4
+
 # --- the passes --------------------------------------------------------------------------------------------------
 
 
@@ -40,8 +42,10 @@ def forward(x: Array, weight: Array, out: Array, problem: ConvProblem, epilogue:
     key = (x.strides, weight.strides, out.strides, ending)
     call = problem.prepared.get(key)
     if call is None:
-        x, weight = _addressable(x), _addressable(weight)
+        x, weight = _readable(x, problem), _addressable(weight)
         key = (x.strides, weight.strides, out.strides, ending)
+        call = problem.prepared.get(key)
+    if call is None:
         call = problem.prepared[key] = MultiplyCall(
             *layer_source(
                 problem.geometry, in_floats(x), in_floats(weight), in_floats(out), problem.itemsize, problem.threads
@@ -64,8 +68,10 @@ def input_grad(grad_output: Array, weight: Array, out: Array, problem: ConvProbl
     key = (grad_output.strides, weight.strides, out.strides)
     calls = problem.prepared.get(key)
     if calls is None:
-        grad_output, weight = _addressable(grad_output), _addressable(weight)
+        grad_output, weight = _readable(grad_output, problem), _addressable(weight)
         key = (grad_output.strides, weight.strides, out.strides)
+        calls = problem.prepared.get(key)
+    if calls is None:
         strides = in_floats(out)
         phases = input_grad_phases(
             problem.geometry, in_floats(grad_output), in_floats(weight), strides, problem.itemsize, problem.threads
@@ -101,7 +107,7 @@ def weight_grad(grad_output: Array, x: Array, out: Array, problem: ConvProblem) 
     key = (grad_output.strides, x.strides, out.strides)
     call = problem.prepared.get(key)
     if call is None:
-        grad_output, x = _channels_adjacent(_addressable(grad_output)), _addressable(x)
+        grad_output, x = channels_last(_addressable(grad_output)), _readable(x, problem)
         key = (grad_output.strides, x.strides, out.strides)
         call = problem.prepared.get(key)
     if call is None:
@@ -128,11 +134,14 @@ def _addressable(array: Array) -> Array:
     return array.copy(order="K")
 
 
-def _channels_adjacent(array: Array) -> Array:
-    """Return an (N, C, *spatial) array whose channels are adjacent in memory: itself, or a copy."""
-    if array.strides[1] == array.itemsize or array.shape[1] == 1:
-        return array
-    return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 1, -1)), -1, 1)
+def _readable(array: Array, problem: ConvProblem) -> Array:
+    """Return the main input as kernels read it well: as it is, or where many channels come first a copy."""
+    array = _addressable(array)
+    return channels_last(array) if _is_turned(array.shape[1], problem) else array
+
+
+def _is_turned(channels: int, problem: ConvProblem) -> bool:
+    return channels > _FEW and not problem.channels_last
 
 
 # --- the cost ----------------------------------------------------------------------------------------------------
@@ -145,10 +154,11 @@ _CALL_SECONDS = 1e-5
 def cost(problem: ConvProblem) -> Cost:
     """Return what a pass needs, with arrays that lie in memory as the problem says."""
     g, size, threads = problem.geometry, problem.itemsize, problem.threads
-    x, out = (_nominal(shape, problem.channels_last) for shape in (g.x_shape, g.out_shape))
+    turned = _is_turned(g.out_channels if problem.direction == "input_grad" else g.in_channels, problem)
+    x, out = (_nominal(shape, problem.channels_last or turned) for shape in (g.x_shape, g.out_shape))
     x_last, out_last = (_nominal(shape, True) for shape in (g.x_shape, g.out_shape))
     weight = _nominal(g.weight_shape, False)
-    copied = 0
+    copied = prod(g.out_shape if problem.direction == "input_grad" else g.x_shape) * size if turned else 0
     if problem.direction == "forward":
         sources = [layer_source(g, x, weight, out_last, size, threads)[0]]
         space = max(map(MultiplyCall.workspace, sources))
@@ -161,7 +171,6 @@ def cost(problem: ConvProblem) -> Cost:
             space = max(space, prod(g.x_shape) * size + product)
             sources = [layer_source(g, x, weight, out_last, size, threads)[0]]  # which takes as long
     else:
-        copied = 0 if problem.channels_last else prod(g.out_shape) * size
         sources = [layer_source(g, x, weight, out_last, size, threads)[0]]
         space = max(map(CorrelateCall.workspace, sources))
     lanes = target.current().vector_bytes // size
@@ -172,6 +181,7 @@ def cost(problem: ConvProblem) -> Cost:
         flops = 2 * s.images * s.rows.outputs * s.columns.outputs * s.terms * channels * s.groups
         seconds += flops / (_FLOPS * s.threads * lanes * size / 64) + _CALL_SECONDS
     moved = float(size * (prod(g.x_shape) + prod(g.out_shape)) + 2 * copied + 2 * space)
+    space += copied
     if problem.direction == "forward":
         space += g.out_channels * size  # a bias whose channels are not adjacent is copied
     elif problem.direction == "weight_grad" and g.out_channels > 1:

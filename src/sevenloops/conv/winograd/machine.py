@@ -19,6 +19,7 @@ from sevenloops.conv.winograd.prediction import cost, refusal
 from sevenloops.jit import pool
 from sevenloops.jit.ending import NOTHING, Ending
 from sevenloops.jit.planning.calls import address, in_floats
+from sevenloops.jit.repack import channels_last
 
 __all__ = ["cost", "forward", "input_grad", "refusal", "weight_grad"]
 
@@ -133,9 +134,7 @@ def _has_channels_adjacent(array: Array) -> bool:
 
 def _readable(array: Array) -> Array:
     """Return an (N, C, H, W) array whose channels are adjacent in memory: itself, or a copy."""
-    if _has_channels_adjacent(array):
-        return array
-    return np.ascontiguousarray(array.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    return array if _has_channels_adjacent(array) else channels_last(_addressable(array))
 
 
 def _writable(out: Array) -> Array:

@@ -4,6 +4,8 @@ VENV = .venv
 INSTALLED = $(VENV)/.installed
 # What pip is told about NumPy: nothing, so that it takes the newest.
 NUMPY =
+# What the tests run with. Where `fast` is missing there is no machine code, and NumPy does everything.
+EXTRAS = train,test,fast
 
 # What PyTorch's own sample inputs, its op_db, need.
 OP_DB = "expecttest>=0.3"
@@ -33,8 +35,15 @@ test-kills: $(INSTALLED)-test ## a training run that is killed at a hundred rand
 test-peers: $(INSTALLED)-peers ## compare with PyTorch (installs its CPU build)
 	$(IN_VENV) $(PYTEST) -m peers
 
-test-oldest: ## the tests with the oldest NumPy that is supported
-	$(MAKE) VENV=.venv-oldest NUMPY="--requirement tools/oldest.txt" test
+test-oldest: ## the tests with the oldest NumPy that is supported, and without machine code
+	$(MAKE) VENV=.venv-oldest NUMPY="--requirement tools/oldest.txt" EXTRAS=train,test test
+
+# What depends on the processor. The cache, the threads and three quarters of the random cases do not.
+test-targets: $(INSTALLED)-test ## the tests of machine code for processors without AVX-512, and without AVX
+	set -e; for target in avx2 baseline; do \
+	    SEVENLOOPS_TARGET=$$target $(IN_VENV) $(PYTEST) tests/jit tests/conv \
+	        -k "(jit or direct) and not (test_compiler or test_pool.py or part1 or part2 or part3)"; \
+	done
 
 test-pythons: ## the tests with every newer Python that is found (python3.12 and so on, or from pyenv)
 	sh tools/pythons.sh
@@ -69,7 +78,7 @@ $(INSTALLED)-train: pyproject.toml
 	@touch $@
 
 $(INSTALLED)-test: pyproject.toml
-	@PYTHON="$(PYTHON)" sh tools/venv.sh $(VENV) --editable ".[train,test]" $(NUMPY)
+	@PYTHON="$(PYTHON)" sh tools/venv.sh $(VENV) --editable ".[$(EXTRAS)]" $(NUMPY)
 	@touch $@
 
 $(INSTALLED)-lint: pyproject.toml
@@ -83,4 +92,4 @@ $(INSTALLED)-peers: $(INSTALLED)-test
 	@touch $@
 
 .NOTPARALLEL:
-.PHONY: help train train-mnist test test-kills test-peers test-oldest test-pythons lint types layers wheel bench venv clean
+.PHONY: help train train-mnist test test-kills test-peers test-oldest test-targets test-pythons lint types layers wheel bench venv clean

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the tests with each newer Python that is found, on PATH or among those of pyenv, in an environment
-# .venv-<version> of its own.
+# .venv-<version> of its own, without machine code.
 set -eu
 
 versions="3.12 3.13 3.14"
@@ -22,7 +22,7 @@ find_version() {
 failed=
 for version in $versions; do
     if python=$(find_version "$version"); then
-        make PYTHON="$python" VENV=".venv-$version" test || failed="$failed $version"
+        make PYTHON="$python" VENV=".venv-$version" EXTRAS=train,test test || failed="$failed $version"
     else
         echo "Python $version is not here; not tested."
     fi

@@ -24,7 +24,7 @@ from tests.jit.fences import Fence
 _WIDTHS = (1, 8, 17, 70)
 _COLUMNS = (1, 5, 30)
 _ROWS = (1, 4, 13)
-_ARRANGEMENTS = 4  # of each geometry
+_ARRANGEMENTS = 8  # of each geometry
 _TERMS = 60_000  # multiplications of a case, about
 
 

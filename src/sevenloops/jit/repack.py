@@ -75,15 +75,23 @@ def channels_last(array: Array) -> Array:
     if array.strides[1] == array.itemsize or array.shape[1] == 1:
         return array
     positions = prod(array.shape[2:])
-    image = array[:1, :1].reshape(-1) if array.size else array
-    is_run = np.shares_memory(image, array) and (positions == 1 or image.strides[0] == array.itemsize)
-    if array.dtype.char not in "fd" or not array.size or not is_run or array.strides[1] % array.itemsize:
+    if array.dtype.char not in "fd" or not array.size or not _is_run(array):
         return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 1, -1)), -1, 1)
     last = runtime.empty((array.shape[0], *array.shape[2:], array.shape[1]), array.dtype)
     strides = (array.strides[0] // array.itemsize, array.strides[1] // array.itemsize)
     call = _call(array.shape[0], array.shape[1], positions, strides, array.itemsize, runtime.get_num_threads())
     call.run(x=address(array), out=address(last))
     return np.moveaxis(last, -1, 1)
+
+
+def _is_run(array: Array) -> bool:
+    """Return whether the positions of a channel are adjacent, in their order, and channels and images floats apart."""
+    step = array.itemsize
+    for size, stride in zip(reversed(array.shape[2:]), reversed(array.strides[2:])):
+        if size > 1 and stride != step:
+            return False
+        step *= size
+    return not any(stride % array.itemsize for stride in array.strides[:2])
 
 
 @lru_cache(maxsize=256)

@@ -13,8 +13,8 @@ __all__ = ["cost", "refusal"]
 
 # Of one thread, float32, in vectors of 64 bytes; fitted to the layers of ResNet-50 and VGG-16.
 _FLOPS = 105e9  # products
-_NUMBER_SECONDS = 1.1e-11  # transforming tiles: each number of a transformed one
-_KERNEL_SECONDS = 1.1e-11  # the same of transformed kernels
+_NUMBER_SECONDS = 2.8e-10  # transforming tiles: each number of a transformed one
+_KERNEL_SECONDS = 2.8e-10  # the same of transformed kernels
 _BANDWIDTH = 40e9
 _CALL_SECONDS = 3e-5
 

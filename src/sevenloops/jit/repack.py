@@ -75,9 +75,10 @@ def channels_last(array: Array) -> Array:
     if array.strides[1] == array.itemsize or array.shape[1] == 1:
         return array
     positions = prod(array.shape[2:])
-    if array.dtype.char not in "fd" or not array.size or not _is_run(array):
-        return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 1, -1)), -1, 1)
     last = runtime.empty((array.shape[0], *array.shape[2:], array.shape[1]), array.dtype)
+    if array.dtype.char not in "fd" or not array.size or not _is_run(array):
+        last[...] = np.moveaxis(array, 1, -1)
+        return np.moveaxis(last, -1, 1)
     strides = (array.strides[0] // array.itemsize, array.strides[1] // array.itemsize)
     call = _call(array.shape[0], array.shape[1], positions, strides, array.itemsize, runtime.get_num_threads())
     call.run(x=address(array), out=address(last))

@@ -86,7 +86,7 @@ def channels_last(array: Array) -> Array:
 
 
 def _is_run(array: Array) -> bool:
-    """Return whether the positions of a channel are adjacent, in their order, and channels and images floats apart."""
+    """Return whether the positions of a channel are adjacent, and channels and images whole floats apart."""
     step = array.itemsize
     for size, stride in zip(reversed(array.shape[2:]), reversed(array.strides[2:])):
         if size > 1 and stride != step:

@@ -49,7 +49,7 @@ def test_the_table(direction):
     assert "float32" in numbers
     assert f"{2 * 8 * 24 * 30 * 28 * 16 * 9 / 1e9:.3g} GFLOP" in numbers
     assert not blank
-    assert titles.split() == ["algorithm", "on", "predicted", "GFLOP", "moved", "workspace"]
+    assert titles.split() == ["algorithm", "on", "predicted", "measured", "GFLOP", "moved", "workspace"]
     names = [row[3:].split()[0] for row in rows]
     assert sorted(names) == sorted(sl.algorithms())
     (chosen,) = (row for row in rows if row.startswith("*"))

@@ -145,7 +145,7 @@ def test_the_workspace_decides():
     assert chosen == {10: "small", 999: "small", 1_000: "middle", 9_999: "middle", 10_000: "large"}
 
 
-@pytest.mark.parametrize("usable", {("numpy",), backends.usable()}, ids="+".join)
+@pytest.mark.parametrize("usable", sorted({("numpy",), backends.usable()}), ids="+".join)
 @every_direction
 def test_the_workspace_decides_on_the_real_ladder(direction, usable):
     problem = make_problem((8, 16, 30, 31), (24, 16, 3, 3), padding=1, direction=direction, usable=usable)

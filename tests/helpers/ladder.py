@@ -10,6 +10,7 @@ from sevenloops import backends
 from sevenloops.conv import registry, select
 from sevenloops.conv.cost import Cost
 from sevenloops.conv.problem import ConvProblem
+from sevenloops.functional.repeated import Repeated
 from sevenloops.geometry import ConvGeometry
 
 __all__ = ["changed_ladder", "make_problem", "picky", "rung"]
@@ -35,6 +36,7 @@ def forget_plans():
     """Rungs of one name may differ between tests."""
     select._select.cache_clear()
     select._candidates.cache_clear()
+    Repeated.forget()
 
 
 def rung(name, seconds=1.0, workspace=0, refusal=None, cost=None, **kernels):

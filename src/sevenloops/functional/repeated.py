@@ -5,6 +5,7 @@ geometry and choosing an algorithm take longer than a small layer does, and depe
 """
 
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -22,6 +23,13 @@ class Repeated:
 
     def __init__(self) -> None:
         self._known: dict[Any, Any] = {}
+        _every.add(self)
+
+    @staticmethod
+    def forget() -> None:
+        """Forget all calls of all functions."""
+        for repeated in _every:
+            repeated._known.clear()
 
     def key(self, arrays: tuple[Any, ...], parameters: tuple[Any, ...]) -> Any:
         """Return what tells calls apart, or None for those that are not remembered.
@@ -70,3 +78,6 @@ class Repeated:
         if len(self._known) >= _MOST:
             self._known.clear()
         self._known[key] = worked_out
+
+
+_every: WeakSet[Repeated] = WeakSet()

@@ -45,6 +45,9 @@ test-targets: $(INSTALLED)-test ## the tests of machine code for processors with
 	        -k "(jit or direct) and not (test_compiler or test_pool.py or part1 or part2 or part3)"; \
 	done
 
+test-newest: ## the tests with the newest Python that is found
+	sh tools/pythons.sh newest
+
 test-pythons: ## the tests with every newer Python that is found (python3.12 and so on, or from pyenv)
 	sh tools/pythons.sh
 
@@ -92,4 +95,4 @@ $(INSTALLED)-peers: $(INSTALLED)-test
 	@touch $@
 
 .NOTPARALLEL:
-.PHONY: help train train-mnist test test-kills test-peers test-oldest test-targets test-pythons lint types layers wheel bench venv clean
+.PHONY: help train train-mnist test test-kills test-peers test-oldest test-targets test-newest test-pythons lint types layers wheel bench venv clean

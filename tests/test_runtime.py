@@ -381,4 +381,4 @@ def test_kernels_get_memory_without_values_from_the_one_allocator():
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.attr.startswith("empty")
     }
-    assert found.keys() == {"runtime.empty"}, found
+    assert found.keys() == {"runtime.empty", "runtime.empty_like"}, found

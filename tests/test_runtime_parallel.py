@@ -272,7 +272,7 @@ def test_the_number_of_threads_changes_while_calls_are_under_way(blas):
 
 def test_threads_that_are_no_longer_wanted_end(blas):
     def pool_threads():
-        return [thread for thread in threading.enumerate() if thread.name.startswith("sevenloops")]
+        return [thread for thread in threading.enumerate() if thread.name.startswith("sevenloops_")]
 
     meeting = threading.Barrier(4)
     runtime.parallel(lambda _: meeting.wait(WAIT), range(4))

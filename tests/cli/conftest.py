@@ -1,5 +1,7 @@
 """The command, called within the process, and a folder to call it in."""
 
+import contextlib
+
 import pytest
 
 from sevenloops import cli
@@ -33,11 +35,20 @@ def plain(call, monkeypatch):
     return run
 
 
+@pytest.fixture(scope="session")
+def kernels(tmp_path_factory):
+    """A folder for compiled kernels, which all tests share: to compile them takes seconds."""
+    return tmp_path_factory.mktemp("kernels")
+
+
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
+def here(tmp_path, tmp_path_factory, kernels, monkeypatch):
     """Each test runs in a new folder that holds the set "tiny"."""
     monkeypatch.delenv("SEVENLOOPS_DATA", raising=False)
-    monkeypatch.setenv("SEVENLOOPS_CACHE", str(tmp_path / "cache"))
+    cache = tmp_path_factory.mktemp("cache")
+    with contextlib.suppress(OSError):  # where links are not allowed
+        (cache / "kernels").symlink_to(kernels)
+    monkeypatch.setenv("SEVENLOOPS_CACHE", str(cache))
     monkeypatch.chdir(tmp_path)
     write_idx_folder(tmp_path / "tiny", tiny_digits())
     return tmp_path

@@ -33,7 +33,8 @@ class Memory:
 
     def __init__(self):
         self.fences = {name: Fence(1 << 19) for name in ("first", "second", "bias", "scale", "residual", "out")}
-        self.workspaces = [Fence(1 << 20) for _ in range(3)]  # of so many at a time
+        # Of so many at a time: a copy of the input lives while each group has a workspace.
+        self.workspaces = [Fence(1 << 20) for _ in range(48)]
 
     def empty(self, shape, dtype):
         """Stand in for the allocator of workspaces, each flush against the page behind it."""

@@ -28,10 +28,16 @@ GRADIENTS = {
 }
 
 
+@pytest.fixture
+def numpy_alone(monkeypatch):
+    """Machine code, which takes memory without gaps, adds and multiplies in one rounding."""
+    monkeypatch.setenv("SEVENLOOPS_BACKEND", "numpy")
+
+
 @every
 @pytest.mark.parametrize("memory", MEMORY)
 @pytest.mark.parametrize("gradient", GRADIENTS)
-def test_any_memory_gives_the_same_bits(make, memory, gradient):
+def test_any_memory_gives_the_same_bits(make, memory, gradient, numpy_alone):
     start, grads = np.random.default_rng(0).normal(size=SHAPE), np.random.default_rng(1).normal(size=(3, *SHAPE))
     plain, other = Parameter(start), Tensor(start.copy(), requires_grad=True)
     held = other.data = MEMORY[memory](start)
@@ -69,7 +75,7 @@ def test_blocks_are_one_array(make, size, order, monkeypatch):
 
 
 @every
-def test_the_buffers_follow_a_parameter_that_gets_other_memory(make):
+def test_the_buffers_follow_a_parameter_that_gets_other_memory(make, numpy_alone):
     """As `Module.load_state_dict` or the user may give it, between two steps."""
     start = np.random.default_rng(0).normal(size=(4, 5))
     kept, changed = (Tensor(start.copy(), requires_grad=True) for _ in range(2))
@@ -102,7 +108,7 @@ def test_smaller_dtypes_follow_float64(make, dtype):
 
 @every
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_float16_is_float32_rounded_after_each_step(make, order):
+def test_float16_is_float32_rounded_after_each_step(make, order, numpy_alone):
     half = Tensor(np.array(np.random.default_rng(0).normal(size=(4, 5)), np.float16, order=order), requires_grad=True)
     single = Parameter(half.data.astype(np.float32))
     optimizers = make([half]), make([single])

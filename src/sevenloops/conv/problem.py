@@ -5,6 +5,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from sevenloops import runtime
 from sevenloops.arrays import Array
 from sevenloops.geometry import ConvGeometry
 
@@ -108,6 +109,6 @@ def like(array: Array, other: Array) -> Array:
     """Return an array in the memory order of another of its shape: itself, or a copy."""
     if array.strides == other.strides:
         return array
-    copy = np.empty_like(other)
+    copy: Array = runtime.empty_like(other)
     copy[...] = array
     return copy

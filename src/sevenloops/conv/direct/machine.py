@@ -181,11 +181,13 @@ def cost(problem: ConvProblem) -> Cost:
         flops = 2 * s.images * s.rows.outputs * s.columns.outputs * s.terms * channels * s.groups
         seconds += flops / (_FLOPS * s.threads * lanes * size / 64) + _CALL_SECONDS
     moved = float(size * (prod(g.x_shape) + prod(g.out_shape)) + 2 * copied + 2 * space)
-    space += copied
     if problem.direction == "forward":
-        space += g.out_channels * size  # a bias whose channels are not adjacent is copied
-    elif problem.direction == "weight_grad" and g.out_channels > 1:
-        space += prod(g.out_shape) * size  # and so is a grad_output, of which the problem does not know the order
+        space += copied + g.out_channels * size  # a bias whose channels are not adjacent is copied
+    elif problem.direction == "weight_grad":
+        space += copied + (prod(g.out_shape) * size if g.out_channels > 1 else 0)
+    elif g.out_channels > _FEW:
+        # A plan for a gradient may have been made before there was a grad_output: its order is not known for sure.
+        space += prod(g.out_shape) * size
     return Cost(seconds + moved / _BANDWIDTH, float(g.flops), moved, space)
 
 

@@ -45,7 +45,11 @@ def cost(problem: ConvProblem) -> Cost:
     wide = jit_target.current().vector_bytes / 64 * 4 / size
     seconds = (flops / _FLOPS + numbers * _NUMBER_SECONDS + kernels * _KERNEL_SECONDS) / wide
     moved = float(size * (prod(g.x_shape) + prod(g.out_shape) + prod(g.weight_shape) + 2 * copied))
-    space = way.floats * size + LINE + copied * size
+    # A plan for a gradient may have been made before there was a grad_output: its order is not known for sure.
+    most_copied = 0 if problem.direction == "forward" else prod(g.out_shape)
+    if not problem.channels_last and problem.direction != "input_grad":
+        most_copied += prod(g.x_shape)
+    space = way.floats * size + LINE + most_copied * size
     return Cost((seconds + moved / _BANDWIDTH) / threads + _CALL_SECONDS * g.groups, flops, moved, space)
 
 

@@ -72,4 +72,4 @@ def _replace(model: Module, change: Any) -> None:
         parameter.data = replaced(parameter.data)
     for module in model.modules():
         for name, buffer in module.named_buffers(recurse=False):
-            setattr(module, name, replaced(buffer))
+            vars(module)[name] = replaced(buffer)  # an assignment would copy it, and a copy can be written to
